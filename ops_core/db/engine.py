@@ -1,0 +1,50 @@
+"""One engine per process, and what happens when the database is away."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from ops_core.settings import get_settings
+
+#: No question the console or a worker asks takes longer; a stuck one must not hold a connection.
+STATEMENT_TIMEOUT_MS = 30_000
+
+
+def make_engine(url: str, *, pool_size: int = 8) -> Engine:
+    """An engine for `url`: checked connections, UTC, a statement time limit."""
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=4,
+        pool_pre_ping=True,
+        pool_timeout=10,
+        connect_args={
+            "connect_timeout": 5,
+            "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS}",
+            "application_name": "venue-ops",
+        },
+    )
+
+
+@lru_cache(maxsize=1)
+def get_engine() -> Engine:
+    """This process's engine, for the configured database."""
+    settings = get_settings()
+    return make_engine(settings.require_database_url(), pool_size=settings.database_pool_size)
+
+
+def forget_engine() -> None:
+    """Drop the engine without touching its connections: they belong to the parent after a fork."""
+    if get_engine.cache_info().currsize:
+        get_engine().dispose(close=False)
+    get_engine.cache_clear()
+
+
+def is_unavailable(error: Exception) -> bool:
+    """Whether `error` says that the database cannot be reached, and not that a question was wrong."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return isinstance(error, OperationalError)

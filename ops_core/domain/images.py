@@ -1,0 +1,70 @@
+"""An image's life: its states, which moves are legal, and when it may be tried again.
+
+    discovered -> uploading -> uploaded
+                     |  ^
+                     v  |  (retry)
+                   failed -> permanently_failed
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from ops_core.domain.errors import Classification, ErrorType, info
+
+#: Automatic retries per image (rule 6.2); the first try is not a retry.
+MAX_RETRIES = 3
+
+
+class ImageState(StrEnum):
+    """Where an image is now, as stored in `images.state`."""
+
+    DISCOVERED = "discovered"  #: Listed by the provider, not tried yet.
+    UPLOADING = "uploading"  #: Claimed by a worker until its lease runs out.
+    UPLOADED = "uploaded"  #: In the store.
+    FAILED = "failed"  #: The last try failed; it may be tried again.
+    PERMANENTLY_FAILED = "permanently_failed"  #: No automatic try is left.
+
+
+class AttemptOutcome(StrEnum):
+    """How one try ended, as stored in `attempts.outcome`."""
+
+    UPLOADED = "uploaded"
+    FAILED = "failed"
+    LOST = "lost"  #: The worker died; its lease ran out.
+
+
+_S = ImageState
+MOVES: dict[ImageState, frozenset[ImageState]] = {
+    _S.DISCOVERED: frozenset({_S.UPLOADING}),
+    # back to discovered or failed: a lease ran out and the claim was released
+    _S.UPLOADING: frozenset({_S.UPLOADED, _S.FAILED, _S.PERMANENTLY_FAILED, _S.DISCOVERED}),
+    _S.FAILED: frozenset({_S.UPLOADING, _S.PERMANENTLY_FAILED}),
+    _S.PERMANENTLY_FAILED: frozenset({_S.UPLOADING}),  # by a person's override only
+    _S.UPLOADED: frozenset(),
+}
+
+
+def may_move(old: ImageState, new: ImageState) -> bool:
+    """Whether an image may go from `old` to `new`."""
+    return new in MOVES[old]
+
+
+def state_after_failure(error_type: ErrorType, retry_count: int) -> ImageState:
+    """Where a failed try leaves the image; `retry_count` includes this try if it was a retry.
+
+    A transient failure at the limit has no automatic try left. Permanent and ambiguous failures
+    stay `failed`: they are not retried automatically, and a person sees them as open.
+    """
+    if info(error_type).classification is Classification.TRANSIENT and retry_count >= MAX_RETRIES:
+        return ImageState.PERMANENTLY_FAILED
+    return ImageState.FAILED
+
+
+def may_try_automatically(state: ImageState, error_type: ErrorType | None, retry_count: int) -> bool:
+    """Whether work that no person ordered may try this image now (rule 6.2)."""
+    if state is ImageState.DISCOVERED:
+        return True
+    if state is not ImageState.FAILED or error_type is None:
+        return False
+    return info(error_type).retryable and retry_count < MAX_RETRIES

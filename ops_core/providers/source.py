@@ -1,0 +1,68 @@
+"""What every provider module offers, and the values it deals in.
+
+A source turns a venue into listed photos and a photo into something that can be downloaded. It
+speaks through an `Api` (`providers/http.py`), which takes permits, guards addresses and caps
+replies, and it raises `Failed` (`domain/failures.py`) for everything that goes wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from ops_core.domain.places import Venue
+from ops_core.settings import Settings
+
+if TYPE_CHECKING:
+    from ops_core.providers.http import Api
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Photo:
+    """One photo a provider lists for a venue."""
+
+    provider: str
+    provider_ref: str  #: Stable name: the same photo has the same one at every listing.
+    fetch_ref: str | None = None  #: What `resolve` needs, where that differs from `provider_ref`.
+    source_url: str | None = None  #: http(s) address to show people, without secrets.
+    width: int | None = None  #: Pixels, as the provider states them.
+    height: int | None = None
+    position: int = 0  #: The provider's own order, 0 first.
+    attribution: str | None = None  #: Plain text: who made it.
+    attribution_url: str | None = None
+    license: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """How to fetch one photo's bytes now."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    needs_permit: bool = False  #: The download itself counts against the provider's limits.
+
+
+class PhotoSource(Protocol):
+    """One provider. Stateless: the same object serves all venues of a process."""
+
+    code: str  #: `providers.code`.
+
+    def not_ready(self, settings: Settings) -> str | None:
+        """Why it cannot be asked (a missing key or contact), naming the setting; None if it can."""
+        ...
+
+    def knows(self, venue: Venue) -> bool:
+        """Whether the venue carries what this provider needs (an id, or coordinates)."""
+        ...
+
+    async def list_photos(self, venue: Venue, api: Api, *, limit: int) -> list[Photo]:
+        """At most `limit` photos of the venue, in the provider's order; empty if it has none.
+
+        Raises `Failed` when the provider does not answer as documented.
+        """
+        ...
+
+    async def resolve(self, provider_ref: str, fetch_ref: str | None, api: Api) -> Download:
+        """What to download for a listed photo. May call the provider (counted by `api`)."""
+        ...

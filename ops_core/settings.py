@@ -1,0 +1,201 @@
+"""Every setting of the product, from the environment or a `.env` file.
+
+`DATABASE_URL` and `BROKER_URL` keep the names every platform uses; all others begin with
+`VENUE_OPS_`. `.env.example` lists each with its help line (a test keeps the two equal).
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class NotRunning(Exception):
+    """An address was needed, is not set, and no local system runs in the data folder."""
+
+
+class Settings(BaseSettings):
+    """All settings; the description of each is its help line."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="VENUE_OPS_", env_file=".env", extra="ignore", populate_by_name=True, frozen=True
+    )
+
+    # outside services
+    database_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("DATABASE_URL", "database_url"),
+        description="PostgreSQL to use, as postgresql://user:password@host/name. Empty: the embedded one.",
+    )
+    broker_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("BROKER_URL", "broker_url"),
+        description="Celery broker, redis://... or amqp://... Empty: the embedded Valkey.",
+    )
+    database_pool_size: int = Field(8, ge=1, description="Database connections each process keeps open at most.")
+
+    # this machine
+    data_dir: Path = Field(
+        Path(".data"), description="Folder of the embedded database, the broker, the store and the logs."
+    )
+    console_host: str = Field("127.0.0.1", description="Address the console listens on.")
+    console_port: int = Field(8501, ge=1, le=65535, description="Port the console listens on.")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    # providers
+    google_places_api_key: SecretStr | None = Field(
+        None, description="Key for Google Places (New). Empty: Google Places is not asked."
+    )
+    google_places_store_photos: bool = Field(
+        False,
+        description="Google's terms forbid keeping copies of its photos. true: we have the right to, and Google "
+        "Places is asked; false: it is not asked.",
+    )
+    wikimedia_contact: str | None = Field(
+        None,
+        description="E-mail or web page of whoever runs this, sent in the User-Agent as Wikimedia requires. "
+        "Empty: Wikimedia Commons is not asked.",
+    )
+    provider_timeout: float = Field(
+        20.0, gt=0, description="Seconds one provider may take to list the photos of one venue."
+    )
+    permit_wait: float = Field(
+        10.0, ge=0, description="Longest wait for a provider's rate limit, seconds, before work is put off."
+    )
+
+    # sandbox provider world
+    sandbox_url: str | None = Field(
+        None,
+        description="Address of the sandbox, such as http://127.0.0.1:8502. When set, every provider is asked "
+        "there and nothing goes to the internet; its host and port are the one private address allowed.",
+    )
+    sandbox_port: int = Field(8502, ge=1, le=65535, description="Port the sandbox listens on (loopback only).")
+    sandbox_seed: int = Field(7, description="Seed of the sandbox: same seed, same photos and same failures.")
+    sandbox_fault_rate: float = Field(
+        0.22, ge=0, le=1, description="Share of sandbox photos that fail at first."
+    )
+    sandbox_listing_fault_rate: float = Field(
+        0.06, ge=0, le=1, description="Share of sandbox photo listings that fail at first."
+    )
+    sandbox_delay: float = Field(0.15, ge=0, description="Usual seconds the sandbox takes to answer.")
+
+    # safe fetching
+    connect_timeout: float = Field(5.0, gt=0, description="Seconds to connect to a host.")
+    stall_timeout: float = Field(10.0, gt=0, description="Seconds without a byte after which a download ends.")
+    download_timeout: float = Field(30.0, gt=0, description="Seconds one download may take in all.")
+    max_redirects: int = Field(3, ge=0, description="Redirects followed for one download.")
+    max_image_bytes: int = Field(20_000_000, gt=0, description="Largest file taken, bytes.")
+    max_image_pixels: int = Field(50_000_000, gt=0, description="Largest picture decoded, pixels.")
+    max_reply_bytes: int = Field(5_000_000, gt=0, description="Largest API reply read, bytes.")
+
+    # enrichment
+    image_width: int = Field(1600, ge=200, le=4800, description="Width asked of providers, pixels.")
+    max_images_per_provider: int = Field(10, ge=1, description="Photos taken of one venue from one provider.")
+    max_images_per_venue: int = Field(25, ge=1, description="Photos taken of one venue in all.")
+    recheck_without_images_days: int = Field(
+        7, ge=0, description="Days after which a venue without images is asked for again."
+    )
+    recheck_with_images_days: int = Field(
+        90, ge=0, description="Days after which a venue with images is asked for again."
+    )
+
+    # store
+    store_dir: Path | None = Field(None, description="Folder of the image store. Empty: store/ in the data folder.")
+
+    # workers
+    worker_processes: int = Field(2, ge=1, description="Processes of one worker (`venue-ops worker`).")
+    downloads_per_process: int = Field(32, ge=1, description="Downloads one worker process runs at once.")
+    venues_per_task: int = Field(8, ge=1, le=50, description="Venues one Celery message carries at most.")
+    lease_seconds: float = Field(
+        60.0, gt=0, description="Seconds a worker holds a claim without a heartbeat before others take it."
+    )
+    job_max_attempts: int = Field(3, ge=1, description="Times a job is run before it is discarded.")
+    max_lost_claims: int = Field(
+        3, ge=1, description="Times workers may die on one image before it is set aside as worker_lost."
+    )
+    visibility_timeout: int = Field(
+        1800, ge=10, description="Seconds after which Redis or Valkey hands an unacknowledged message out again."
+    )
+    dispatch_interval: float = Field(
+        2.0, gt=0, description="Seconds between the dispatcher's rounds (schedules, pending work, stale claims)."
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _psycopg(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        scheme, _, rest = value.partition("://")
+        if scheme not in ("postgresql", "postgres", "postgresql+psycopg") or not rest:
+            raise ValueError("must be a PostgreSQL address such as postgresql://user:password@host/name")
+        return f"postgresql+psycopg://{rest}"
+
+    @field_validator("broker_url")
+    @classmethod
+    def _broker(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        scheme = value.partition("://")[0]
+        if scheme not in ("redis", "rediss", "redis+socket", "amqp", "amqps", "pyamqp"):
+            raise ValueError("must be a Redis or RabbitMQ address, such as redis://host/0 or amqp://user@host//")
+        return value
+
+    @field_validator("sandbox_url")
+    @classmethod
+    def _sandbox(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme != "http" or not parts.hostname or not parts.port:
+            raise ValueError("must look like http://127.0.0.1:8502")
+        return value.rstrip("/")
+
+    @field_validator("log_level")
+    @classmethod
+    def _level(cls, value: str) -> str:
+        if value.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+            raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
+        return value.upper()
+
+    @property
+    def store_path(self) -> Path:
+        """Where the disk store keeps its files."""
+        return self.store_dir or self.data_dir / "store"
+
+    @property
+    def addresses_file(self) -> Path:
+        """Where a running `venue-ops up` writes the addresses of its parts."""
+        return self.data_dir / "run" / "addresses.json"
+
+    def require_database_url(self) -> str:
+        """The database to use: the setting, else the one `venue-ops up` runs in the data folder."""
+        return self.database_url or _psycopg_url(self._running("DATABASE_URL"))
+
+    def require_broker_url(self) -> str:
+        """The broker to use: the setting, else the one `venue-ops up` runs in the data folder."""
+        return self.broker_url or self._running("BROKER_URL")
+
+    def _running(self, name: str) -> str:
+        try:
+            return str(json.loads(self.addresses_file.read_text())[name])
+        except (OSError, ValueError, KeyError):
+            raise NotRunning(
+                f"{name} is not set and no system runs in {self.data_dir}: set it, or start `venue-ops up`."
+            ) from None
+
+
+def _psycopg_url(url: str) -> str:
+    return "postgresql+psycopg://" + url.partition("://")[2]
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()
+
+

@@ -1,0 +1,60 @@
+"""What every image store offers. A key names one object for ever: putting it twice leaves one."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Protocol
+
+from ops_core.domain.places import slug
+
+#: Two letters before the hash in a file name, so that people see where a picture came from.
+PROVIDER_CODES = {
+    "google_places": "gp",
+    "foursquare": "fs",
+    "here": "he",
+    "mapbox": "mb",
+    "unsplash": "us",
+    "wikimedia_commons": "wc",
+}
+
+
+class Store(Protocol):
+    """A place that keeps files by key. Errors are raised as `Failed` with `store_error` or a network type."""
+
+    name: str
+
+    async def put(self, key: str, data: bytes, content_type: str) -> None:
+        """Write the whole object or nothing."""
+        ...
+
+    async def exists(self, key: str) -> bool: ...
+
+    async def get(self, key: str) -> bytes: ...
+
+    async def delete(self, key: str) -> None:
+        """Remove the object; no error if it is not there."""
+        ...
+
+    def url(self, key: str) -> str:
+        """The address a browser loads the object from."""
+        ...
+
+
+def image_key(venue_id: int, venue_name: str, provider: str, provider_ref: str, extension: str) -> str:
+    """The key of a venue's photo: deterministic, and different for every reference.
+
+    `extension` is that of the content ("jpg", "png", ...), never of the address it came from.
+    """
+    digest = hashlib.sha256(provider_ref.encode()).hexdigest()[:32]
+    return f"{_folder(venue_id, venue_name)}/{PROVIDER_CODES[provider]}-{digest}.{extension}"
+
+
+def thumbnail_key(key: str) -> str:
+    """The key of the thumbnail that belongs to the photo at `key`."""
+    folder, _, file_name = key.rpartition("/")
+    return f"{folder}/thumbs/{file_name.rpartition('.')[0]}.jpg"
+
+
+def _folder(venue_id: int, venue_name: str) -> str:
+    name = slug(venue_name)
+    return f"venues/{venue_id}-{name}" if name else f"venues/{venue_id}"

@@ -112,9 +112,12 @@ class Settings(BaseSettings):
     downloads_per_process: int = Field(32, ge=1, description="Downloads one worker process runs at once.")
     venues_per_task: int = Field(8, ge=1, le=50, description="Venues one Celery message carries at most.")
     lease_seconds: float = Field(
-        60.0, gt=0, description="Seconds a worker holds a claim without a heartbeat before others take it."
+        30.0, gt=0, description="Seconds a worker holds a claim without a heartbeat before others take it."
     )
     job_max_attempts: int = Field(3, ge=1, description="Times a job is run before it is discarded.")
+    job_retry_delay: float = Field(
+        30.0, ge=0, description="Seconds before a job that broke is run again; doubled each time, with jitter."
+    )
     max_lost_claims: int = Field(
         3, ge=1, description="Times workers may die on one image before it is set aside as worker_lost."
     )

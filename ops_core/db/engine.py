@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from sqlalchemy import Engine, create_engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from ops_core.settings import get_settings
 
@@ -48,3 +48,8 @@ def is_unavailable(error: Exception) -> bool:
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     return isinstance(error, OperationalError)
+
+
+def lacks_schema(error: Exception) -> bool:
+    """Whether `error` says that a table or column is missing: the database was not migrated."""
+    return isinstance(error, ProgrammingError) and getattr(error.orig, "sqlstate", None) in ("42P01", "42703")

@@ -130,6 +130,13 @@ class Venue(Base):
         CheckConstraint("(latitude IS NULL) = (longitude IS NULL)", name="both_coordinates"),
         CheckConstraint("jsonb_typeof(provider_ids) = 'object'", name="provider_ids_object"),
         Index("ix_venues_city_id_name", "city_id", "name"),
+        # which venue has this provider id: loading a list asks for every line
+        Index(
+            "ix_venues_provider_ids",
+            "provider_ids",
+            postgresql_using="gin",
+            postgresql_ops={"provider_ids": "jsonb_path_ops"},
+        ),
         Index("ix_venues_last_checked_at", text("last_checked_at NULLS FIRST"), "id"),
     )
 
@@ -142,7 +149,7 @@ class Venue(Base):
     latitude: Mapped[float | None]
     longitude: Mapped[float | None]
     provider_ids: Mapped[dict[str, Any]] = _json()
-    last_checked_at: Mapped[datetime | None]  #: When the providers last answered for it, with or without photos.
+    last_checked_at: Mapped[datetime | None]  #: When the providers last answered for it.
     uploaded_images: Mapped[int] = mapped_column(server_default=text("0"))
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
@@ -184,7 +191,8 @@ class RateLimit(Base):
     tat_second: Mapped[datetime]
     tat_minute: Mapped[datetime]
     tat_hour: Mapped[datetime]
-    blocked_until: Mapped[datetime | None]
+    granted_at: Mapped[datetime]  #: When the last permit given out may be used.
+    blocked_until: Mapped[datetime | None]  #: The provider asked for silence until then.
 
 
 class RetryRequest(Base):
@@ -290,6 +298,7 @@ class Job(Base):
     claimed_by: Mapped[str | None]
     claimed_until: Mapped[datetime | None]
     claim: Mapped[int] = mapped_column(server_default=text("0"))  #: Rises with every claim: the fence.
+    lost_claims: Mapped[int] = _small()
 
 
 class JobProvider(Base):
@@ -298,7 +307,8 @@ class JobProvider(Base):
     __tablename__ = "job_providers"
     __table_args__ = (
         CheckConstraint(
-            "images_fetched >= 0 AND images_uploaded >= 0 AND images_failed >= 0 AND calls >= 0 AND cost_usd >= 0",
+            "images_fetched >= 0 AND images_uploaded >= 0 AND images_failed >= 0 "
+            "AND calls >= 0 AND cost_usd >= 0",
             name="counts_not_negative",
         ),
         Index("ix_job_providers_provider", "provider", "job_id"),
@@ -382,7 +392,9 @@ class Image(Base):
     content_hash: Mapped[str | None]
     triage: Mapped[str | None]
     claimed_by: Mapped[str | None]
+    claimed_at: Mapped[datetime | None]
     claimed_until: Mapped[datetime | None]
+    claimed_job: Mapped[int | None]  #: The job the claim is for.
     claim: Mapped[int] = mapped_column(server_default=text("0"))  #: Rises with every claim: the fence.
     lost_claims: Mapped[int] = _small()
     not_before: Mapped[datetime | None]  #: Do not try before: the provider's limit, or its Retry-After.

@@ -82,7 +82,11 @@ ERRORS: dict[ErrorType, ErrorInfo] = {
         _T, "Network timeout", "🌐", "orange", "The other side was too slow; retry, later if many fail."
     ),
     _E.NETWORK_ERROR: ErrorInfo(
-        _T, "Network error", "🌐", "orange", "The connection broke; retry, and check the network if many fail."
+        _T,
+        "Network error",
+        "🌐",
+        "orange",
+        "The connection broke; retry, and check the network if many fail.",
     ),
     _E.GATEWAY_TIMEOUT: ErrorInfo(
         _T, "Gateway timeout", "⏳", "orange", "HTTP 504 at the provider; retry in a few minutes."
@@ -100,7 +104,11 @@ ERRORS: dict[ErrorType, ErrorInfo] = {
         _P, "Forbidden", "🚫", "red", "The provider refuses this photo; check the key's rights and its terms."
     ),
     _E.AUTH_ERROR: ErrorInfo(
-        _P, "Auth error", "🔐", "red", "The provider rejects the API key; correct it in the settings, then retry."
+        _P,
+        "Auth error",
+        "🔐",
+        "red",
+        "The provider rejects the API key; correct it in the settings, then retry.",
     ),
     _E.FILE_TOO_LARGE: ErrorInfo(
         _P, "File too large", "🐘", "red", "The file is over the size limit; raise the limit or leave it out."
@@ -115,7 +123,11 @@ ERRORS: dict[ErrorType, ErrorInfo] = {
         _P, "Unsupported format", "🧩", "red", "Only JPEG, PNG, WebP, GIF and AVIF are taken; leave it out."
     ),
     _E.BLOCKED_ADDRESS: ErrorInfo(
-        _P, "Blocked address", "🛡️", "red", "The address is not public, so it was not fetched; check the source."
+        _P,
+        "Blocked address",
+        "🛡️",
+        "red",
+        "The address is not public, so it was not fetched; check the source.",
     ),
     _E.INVALID_URL: ErrorInfo(
         _P, "Invalid URL", "🔗", "red", "The photo has no usable http or https address; check the source."
@@ -133,7 +145,11 @@ ERRORS: dict[ErrorType, ErrorInfo] = {
         _A, "Stale reference", "🕰️", "gray", "The photo's name expired; ask for the venue's photos anew."
     ),
     _E.BAD_RESPONSE: ErrorInfo(
-        _A, "Bad response", "🧾", "gray", "The provider's answer was not in its documented form; read the detail."
+        _A,
+        "Bad response",
+        "🧾",
+        "gray",
+        "The provider's answer was not in its documented form; read the detail.",
     ),
     _E.CORRUPT_IMAGE: ErrorInfo(
         _A, "Corrupt image", "🩹", "gray", "The picture is damaged or cut short; retry by hand once."
@@ -145,13 +161,21 @@ ERRORS: dict[ErrorType, ErrorInfo] = {
         _A, "Too many redirects", "🔁", "gray", "The address leads in circles; open it by hand."
     ),
     _E.STORE_ERROR: ErrorInfo(
-        _A, "Store error", "🗄️", "gray", "The image store refused the file; check its disk and rights, then retry."
+        _A,
+        "Store error",
+        "🗄️",
+        "gray",
+        "The image store refused the file; check its disk and rights, then retry.",
     ),
     _E.NOT_CONFIGURED: ErrorInfo(
         _A, "Not configured", "🔧", "gray", "A setting is missing; `venue-ops doctor` says which."
     ),
     _E.WORKER_LOST: ErrorInfo(
-        _A, "Worker lost", "💀", "gray", "Workers died on this image again and again; look at it before retrying."
+        _A,
+        "Worker lost",
+        "💀",
+        "gray",
+        "Workers died on this image again and again; look at it before retrying.",
     ),
     _E.DOWNLOAD_FAILED: ErrorInfo(
         _A, "Download failed", "📥", "gray", "Imported without a precise cause; retry by hand."

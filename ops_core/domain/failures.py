@@ -30,7 +30,7 @@ _BY_STATUS: dict[int, ErrorType] = {
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why one call or one image did not succeed. Free of secrets: `detail` is redacted before it gets here."""
+    """Why one call or one image did not succeed. `detail` was redacted before it got here."""
 
     error_type: ErrorType
     detail: str = ""
@@ -51,7 +51,11 @@ class Failed(Exception):
 
 
 def failed(
-    error_type: ErrorType, detail: str = "", *, status_code: int | None = None, retry_after: float | None = None
+    error_type: ErrorType,
+    detail: str = "",
+    *,
+    status_code: int | None = None,
+    retry_after: float | None = None,
 ) -> Failed:
     """A `Failed` ready to raise."""
     return Failed(Failure(error_type, detail, status_code, retry_after))

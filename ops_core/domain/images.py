@@ -1,9 +1,9 @@
 """An image's life: its states, which moves are legal, and when it may be tried again.
 
-    discovered -> uploading -> uploaded
-                     |  ^
-                     v  |  (retry)
-                   failed -> permanently_failed
+discovered -> uploading -> uploaded
+                 |  ^
+                 v  |  (retry)
+               failed -> permanently_failed
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ class AttemptOutcome(StrEnum):
     FAILED = "failed"
     LOST = "lost"  #: The worker died; its lease ran out.
 
+
+#: States of an image that a job which chose it must not leave behind when it ends.
+UNSETTLED = (ImageState.DISCOVERED, ImageState.UPLOADING)
 
 _S = ImageState
 MOVES: dict[ImageState, frozenset[ImageState]] = {

@@ -62,6 +62,7 @@ class JobFigures:
     uploaded: int  #: Brought into the store by this job.
     failed: int  #: Tried by this job, and failed.
     existing: int = 0  #: Were in the store before, or are in another job's hands.
+    left: int = 0  #: Failed before, with no automatic try left: not tried by this job.
     providers_failed: int = 0  #: Providers that answered with an error.
 
 
@@ -76,7 +77,7 @@ def outcome(figures: JobFigures) -> JobStatus:
         return JobStatus.ERROR if figures.providers_failed else JobStatus.NO_IMAGES
     if figures.uploaded + figures.existing == 0:
         return JobStatus.FAILED
-    if figures.failed or figures.providers_failed:
+    if figures.failed or figures.left or figures.providers_failed:
         return JobStatus.PARTIAL
     return JobStatus.SUCCESS
 
@@ -96,6 +97,8 @@ def summary(figures: JobFigures, providers: Mapping[str, ProviderStatus]) -> str
         parts.append(f"{figures.failed} failed")
     if figures.existing:
         parts.append(f"{figures.existing} already stored")
+    if figures.left:
+        parts.append(f"{figures.left} failed before")
     noun = "image" if figures.discovered == 1 else "images"
     text = f"Found {figures.discovered} {noun} from {', '.join(found) or 'earlier runs'}, {', '.join(parts)}"
     if failed:

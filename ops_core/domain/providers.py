@@ -40,7 +40,8 @@ SEED: tuple[ProviderTerms, ...] = (
         per_minute=3000,
         listing_usd=Decimal("0"),  # Place Details with only `photos`: the unlimited IDs Only SKU
         photo_usd=Decimal("0.007"),  # Place Details Photos SKU: $7.00 per 1,000
-        terms_note="Google Maps Platform terms 3.2.3 forbid keeping copies of photos; attribution must be shown.",
+        terms_note="Google Maps Platform terms 3.2.3 forbid keeping copies of photos; "
+        "attribution must be shown.",
     ),
     ProviderTerms(
         code="wikimedia_commons",

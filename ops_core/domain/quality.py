@@ -60,7 +60,13 @@ def choose(
 
     def rank(photo: Photo) -> tuple[float, int, int, str, str]:
         score = quality_score(photo.width, photo.height)
-        return (-score, priority.get(photo.provider, last), photo.position, photo.provider, photo.provider_ref)
+        return (
+            -score,
+            priority.get(photo.provider, last),
+            photo.position,
+            photo.provider,
+            photo.provider_ref,
+        )
 
     taken: list[Photo] = []
     count: dict[str, int] = {}

@@ -7,15 +7,20 @@ replies, and it raises `Failed` (`domain/failures.py`) for everything that goes 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from ops_core.domain.failures import Failure
 from ops_core.domain.places import Venue
 from ops_core.settings import Settings
 
 if TYPE_CHECKING:
     from ops_core.providers.http import Api
+
+
+#: What a reply means, from status, headers and body (JSON, else text, else None); None: nothing special.
+Classify = Callable[[int, Mapping[str, str], Any], Failure | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +46,7 @@ class Download:
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     needs_permit: bool = False  #: The download itself counts against the provider's limits.
+    classify: Classify | None = None  #: What the provider means by an unsuccessful reply to it.
 
 
 class PhotoSource(Protocol):

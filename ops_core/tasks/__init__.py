@@ -1,0 +1,1 @@
+"""Celery tasks of a few lines that call `ops_core.work`."""

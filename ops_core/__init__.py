@@ -1,0 +1,21 @@
+"""Venue Image Operations: see what happened to every venue image, and put it right with a click.
+
+The map, from the ground up; each layer uses only those above it in this list.
+
+    settings        every setting, with a help line
+    domain/         values and pure rules: errors, failures, images, jobs, places, providers, quality, retries
+    db/             the tables and every SQL question: schema, migrations, then one module a noun
+    providers/      outside photo sources, one module each, behind one protocol; safe fetching; redaction
+    storage/        image stores behind one protocol
+    work/           the verbs: enrich, upload, verify, dispatch, rate_limits, first_start
+    tasks/          the Celery app and tasks of a few lines that call work/
+    actions         what a person can do, one function each: buttons, command line and notebooks call these
+    analytics/      questions as pandas frames, and the one palette
+    ui/             the console's server and the parts its pages are arranged from
+    embedded/       PostgreSQL and Valkey for this machine, and the supervisor behind `venue-ops up`
+    sandbox/        a local world of providers that draw photos and fail on purpose
+    importers/      venues from CSV and JSON lines
+    cli             the `venue-ops` command
+
+The row in PostgreSQL is the truth; a Celery message only says that there is something to look at.
+"""

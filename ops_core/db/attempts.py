@@ -1,0 +1,185 @@
+"""Recording tries: the image's new state, the attempt row and the rollups, in one transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from ops_core.db import rollups
+from ops_core.db.images import ClaimedImage
+from ops_core.domain.failures import Failure
+from ops_core.domain.images import AttemptOutcome, ImageState, state_after_failure
+from ops_core.domain.quality import quality_score
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """Where a picture was put, and what it turned out to be."""
+
+    key: str
+    url: str
+    thumbnail_key: str
+    thumbnail_url: str
+    content_type: str
+    content_hash: str
+    width: int
+    height: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """One finished try. Exactly one of `stored` and `failure` is given."""
+
+    image: ClaimedImage
+    started_at: datetime
+    finished_at: datetime
+    job_id: int | None
+    worker: str
+    stored: Stored | None = None
+    failure: Failure | None = None
+    calls: int = 0
+    cost_usd: Decimal = Decimal(0)
+    bytes: int = 0
+
+
+_RECORD = text("""
+    -- fenced: a try whose claim was taken over by somebody else changes nothing
+    UPDATE images SET
+        state = new.state::image_state, error_type = new.error_type::error_type,
+        status_code = new.status_code, detail = new.detail,
+        retry_count = new.retry_count, tries = new.number,
+        storage_key = new.storage_key, url = new.url, thumbnail_key = new.thumbnail_key,
+        thumbnail_url = new.thumbnail_url, content_type = new.content_type,
+        content_hash = new.content_hash, bytes = new.stored_bytes,
+        width = coalesce(new.width, images.width), height = coalesce(new.height, images.height),
+        quality_score = coalesce(new.quality_score, images.quality_score),
+        claimed_by = NULL, claimed_at = NULL, claimed_until = NULL, claimed_job = NULL,
+        not_before = new.finished_at + make_interval(secs => new.retry_after),
+        last_attempt_at = new.finished_at,
+        uploaded_at = CASE WHEN new.state = 'uploaded' THEN new.finished_at END
+    FROM jsonb_to_recordset(CAST(:tries AS jsonb)) AS new(
+        id bigint, claim bigint, state text, error_type text, status_code smallint, detail text,
+        retry_count smallint, number smallint, storage_key text, url text, thumbnail_key text,
+        thumbnail_url text, content_type text, content_hash text, stored_bytes bigint, width bigint,
+        height bigint, quality_score float8, finished_at timestamptz, retry_after float8)
+    WHERE images.id = new.id AND images.claim = new.claim AND images.state = 'uploading'
+    RETURNING images.id
+""")
+
+_APPEND = text("""
+    INSERT INTO attempts (image_id, job_id, provider, number, outcome, error_type, status_code, detail,
+                          bytes, calls, cost_usd, started_at, finished_at, worker)
+    SELECT image_id, job_id, provider, number, outcome::attempt_outcome, error_type::error_type,
+           status_code, detail, bytes, calls, cost_usd, started_at, finished_at, worker
+    FROM jsonb_to_recordset(CAST(:tries AS jsonb)) AS new(
+        image_id bigint, job_id bigint, provider text, number smallint, outcome text, error_type text,
+        status_code smallint, detail text, bytes bigint, calls smallint, cost_usd numeric,
+        started_at timestamptz, finished_at timestamptz, worker text)
+""")
+
+_COUNT_UPLOADS = text("""
+    UPDATE venues SET uploaded_images = uploaded_images + new.uploaded
+    FROM (SELECT * FROM jsonb_to_recordset(CAST(:uploads AS jsonb)) AS r(id bigint, uploaded bigint)
+          ORDER BY id) AS new
+    WHERE venues.id = new.id
+""")
+
+
+def record(connection: Connection, tries: Sequence[Tried]) -> set[int]:
+    """Write what came of `tries`; returns the ids of the images whose claim still held.
+
+    The others were taken over after their lease ran out: their attempt stands there as lost, and
+    nothing here counts them a second time.
+    """
+    ordered = sorted(tries, key=lambda tried: tried.image.id)
+    rows = [_image_row(tried) for tried in ordered]
+    held = {row.id for row in connection.execute(_RECORD, {"tries": json.dumps(rows)})}
+    kept = [tried for tried in ordered if tried.image.id in held]
+    if not kept:
+        return held
+    connection.execute(_APPEND, {"tries": json.dumps([_attempt_row(tried) for tried in kept])})
+    rollups.add(connection, [_rollup_row(tried) for tried in kept])
+    uploads: dict[int, int] = {}
+    for tried in kept:
+        if tried.stored:
+            uploads[tried.image.venue_id] = uploads.get(tried.image.venue_id, 0) + 1
+    if uploads:
+        pairs = [{"id": venue, "uploaded": count} for venue, count in sorted(uploads.items())]
+        connection.execute(_COUNT_UPLOADS, {"uploads": json.dumps(pairs)})
+    return held
+
+
+def _image_row(tried: Tried) -> dict[str, Any]:
+    image, stored, failure = tried.image, tried.stored, tried.failure
+    retries = image.retry_count + (1 if image.is_retry else 0)
+    row: dict[str, Any] = {
+        "id": image.id,
+        "claim": image.claim,
+        "retry_count": retries,
+        "number": image.tries + 1,
+        "finished_at": tried.finished_at.isoformat(),
+    }
+    if stored:
+        row |= {
+            "state": ImageState.UPLOADED,
+            "storage_key": stored.key,
+            "url": stored.url,
+            "thumbnail_key": stored.thumbnail_key,
+            "thumbnail_url": stored.thumbnail_url,
+            "content_type": stored.content_type,
+            "content_hash": stored.content_hash,
+            "stored_bytes": stored.bytes,
+            "width": stored.width,
+            "height": stored.height,
+            "quality_score": quality_score(stored.width, stored.height),
+        }
+    else:
+        assert failure is not None
+        row |= {
+            "state": state_after_failure(failure.error_type, retries),
+            "error_type": failure.error_type,
+            "status_code": failure.status_code,
+            "detail": failure.detail or None,
+            "retry_after": failure.retry_after,
+        }
+    return row
+
+
+def _attempt_row(tried: Tried) -> dict[str, Any]:
+    failure = tried.failure
+    return {
+        "image_id": tried.image.id,
+        "job_id": tried.job_id,
+        "provider": tried.image.provider,
+        "number": tried.image.tries + 1,
+        "outcome": AttemptOutcome.FAILED if failure else AttemptOutcome.UPLOADED,
+        "error_type": failure.error_type if failure else None,
+        "status_code": failure.status_code if failure else None,
+        "detail": (failure.detail or None) if failure else None,
+        "bytes": tried.bytes,
+        "calls": tried.calls,
+        "cost_usd": str(tried.cost_usd),
+        "started_at": tried.started_at.isoformat(),
+        "finished_at": tried.finished_at.isoformat(),
+        "worker": tried.worker,
+    }
+
+
+def _rollup_row(tried: Tried) -> rollups.Row:
+    return rollups.Row(
+        hour=tried.finished_at.replace(minute=0, second=0, microsecond=0),
+        provider=tried.image.provider,
+        error_type=tried.failure.error_type.value if tried.failure else "",
+        city_id=tried.image.city_id,
+        first=tried.image.tries == 0,
+        bytes=tried.bytes,
+        duration_ms=round((tried.finished_at - tried.started_at).total_seconds() * 1000),
+        cost_usd=tried.cost_usd,
+    )

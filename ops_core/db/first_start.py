@@ -1,0 +1,50 @@
+"""What the first start asks of the database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from sqlalchemy import Connection, text
+
+from ops_core.db import jobs
+
+
+def count_venues(connection: Connection) -> int:
+    """How many venues there are."""
+    return connection.scalar(text("SELECT count(*) FROM venues")) or 0
+
+
+def add_provider_ids(connection: Connection, provider: str, make: Callable[[str], str]) -> None:
+    """Give every venue without an id at `provider` the one `make` derives from its natural key."""
+    rows = connection.execute(
+        text("SELECT id, natural_key FROM venues WHERE NOT provider_ids ? :provider"), {"provider": provider}
+    ).all()
+    made = [{"id": row.id, "ids": json.dumps({provider: make(row.natural_key)})} for row in rows]
+    if made:
+        connection.execute(
+            text("UPDATE venues SET provider_ids = provider_ids || CAST(:ids AS jsonb) WHERE id = :id"), made
+        )
+
+
+def queue_first(connection: Connection, limit: int, *, actor: str) -> int:
+    """Queue the enrichment of up to `limit` venues, spread over the cities; how many."""
+    ids = connection.scalars(
+        text("""
+            SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY city_id ORDER BY id) AS place FROM venues) v
+            ORDER BY place, id LIMIT :limit
+        """),
+        {"limit": limit},
+    ).all()
+    return len(jobs.enqueue_enrichments(connection, ids, actor=actor))
+
+
+def keep_moving(connection: Connection) -> None:
+    """A schedule that looks at a few venues again and again, so that a demonstration never stands still."""
+    connection.execute(
+        text("""
+            INSERT INTO schedules (name, kind, args, every_seconds, next_run_at)
+            VALUES ('sandbox-traffic', 'stale', '{"limit": 3, "force": true}', 45, now() + interval '30 seconds')
+            ON CONFLICT (name) DO NOTHING
+        """)
+    )

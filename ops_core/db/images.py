@@ -1,0 +1,198 @@
+"""Image rows: discovered, claimed under a lease, and released when a lease runs out.
+
+A claim is fenced: every claim raises `images.claim`, and only the holder of the newest one may
+record an outcome (`db/attempts.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, case, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from ops_core.db.schema import Image
+from ops_core.domain.errors import TRANSIENT_TYPES, ErrorType
+from ops_core.domain.images import MAX_RETRIES, ImageState
+
+_TRANSIENT = [kind.value for kind in TRANSIENT_TYPES]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedImage:
+    """An image that this worker alone may bring in until its lease ends. `claim` is the fence."""
+
+    id: int
+    claim: int
+    venue_id: int
+    venue_name: str
+    city_id: int
+    provider: str
+    provider_ref: str
+    fetch_ref: str | None
+    source_url: str | None
+    retry_count: int
+    tries: int
+    is_retry: bool
+
+
+def discover(connection: Connection, venue_id: int, photos: Sequence[dict[str, Any]]) -> list[int]:
+    """One row per photo, made or refreshed; the ids in the order given.
+
+    Keys of a photo: provider, provider_ref, position, quality_score and, optional but the same for
+    all, fetch_ref, source_url, width, height, attribution, attribution_url, license. A photo that
+    is in the store already keeps its measured size and score; no state changes here.
+    """
+    if not photos:
+        return []
+    # one order for all writers: two jobs of one venue must not wait for each other in a circle
+    rows = sorted(photos, key=lambda photo: (photo["provider"], photo["provider_ref"]))
+    statement = insert(Image).values([{"venue_id": venue_id, **row} for row in rows])
+    new = statement.excluded
+    stored = Image.state == ImageState.UPLOADED
+    measured = ("width", "height", "quality_score")
+    stated = ("fetch_ref", "source_url", "attribution", "attribution_url", "license")
+    found = connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["venue_id", "provider", "provider_ref"],
+            set_={
+                "position": new.position,
+                **{name: func.coalesce(new[name], getattr(Image, name)) for name in stated},
+                **{
+                    name: case(
+                        (stored, getattr(Image, name)), else_=func.coalesce(new[name], getattr(Image, name))
+                    )
+                    for name in measured
+                },
+            },
+        ).returning(Image.id, Image.provider, Image.provider_ref)
+    )
+    ids = {(row.provider, row.provider_ref): row.id for row in found}
+    return [ids[photo["provider"], photo["provider_ref"]] for photo in photos]
+
+
+def claim(
+    connection: Connection, ids: Sequence[int], *, owner: str, job_id: int, lease_seconds: float
+) -> list[ClaimedImage]:
+    """Those of `ids` that may be tried automatically now and that nobody else holds, best first."""
+    rows = connection.execute(
+        text("""
+            -- claim images for a job; who is locked is being claimed by somebody else right now
+            WITH free AS (
+                SELECT id FROM images
+                WHERE id = ANY(:ids) AND (not_before IS NULL OR not_before <= now())
+                  AND (state = 'discovered'
+                       OR state = 'failed' AND error_type = ANY(CAST(:transient AS error_type[]))
+                          AND retry_count < :max_retries)
+                ORDER BY id FOR UPDATE SKIP LOCKED
+            )
+            UPDATE images SET state = 'uploading', claimed_by = :owner, claimed_job = :job_id,
+                claimed_at = now(), claimed_until = now() + make_interval(secs => :lease), claim = claim + 1
+            FROM free, venues
+            WHERE images.id = free.id AND venues.id = images.venue_id
+            RETURNING images.id, images.claim, images.venue_id, venues.name AS venue_name, venues.city_id,
+                provider, provider_ref, fetch_ref, source_url, retry_count, tries,
+                (error_type IS NOT NULL) AS is_retry, images.position
+        """),
+        {
+            "ids": list(ids),
+            "transient": _TRANSIENT,
+            "max_retries": MAX_RETRIES,
+            "owner": owner,
+            "job_id": job_id,
+            "lease": lease_seconds,
+        },
+    ).all()
+    return [
+        ClaimedImage(
+            id=row.id,
+            claim=row.claim,
+            venue_id=row.venue_id,
+            venue_name=row.venue_name,
+            city_id=row.city_id,
+            provider=row.provider,
+            provider_ref=row.provider_ref,
+            fetch_ref=row.fetch_ref,
+            source_url=row.source_url,
+            retry_count=row.retry_count,
+            tries=row.tries,
+            is_retry=row.is_retry,
+        )
+        for row in sorted(rows, key=lambda row: row.position)
+    ]
+
+
+def states(connection: Connection, ids: Sequence[int]) -> dict[int, ImageState]:
+    """What each of `ids` is now."""
+    rows = connection.execute(select(Image.id, Image.state).where(Image.id.in_(ids)))
+    return {row.id: row.state for row in rows}
+
+
+def extend_leases(connection: Connection, owner: str, lease_seconds: float) -> None:
+    """The heartbeat: push the end of every lease `owner` holds."""
+    connection.execute(
+        text("""
+            UPDATE images SET claimed_until = now() + make_interval(secs => :lease)
+            WHERE state = 'uploading' AND claimed_by = :owner
+        """),
+        {"owner": owner, "lease": lease_seconds},
+    )
+
+
+def put_off(connection: Connection, image: ClaimedImage, seconds: float) -> None:
+    """Give a claimed image back untried, not to be tried for `seconds`: its provider's limit is used up."""
+    connection.execute(
+        text("""
+            UPDATE images SET state = CASE WHEN error_type IS NULL THEN 'discovered'::image_state
+                                           ELSE 'failed'::image_state END,
+                claimed_by = NULL, claimed_at = NULL, claimed_until = NULL, claimed_job = NULL,
+                not_before = now() + make_interval(secs => :seconds)
+            WHERE id = :id AND claim = :claim AND state = 'uploading'
+        """),
+        {"id": image.id, "claim": image.claim, "seconds": seconds},
+    )
+
+
+def release_expired(
+    connection: Connection, *, max_lost_claims: int, owner_prefix: str | None = None, limit: int = 1000
+) -> int:
+    """Free images whose worker is gone; returns how many.
+
+    The lost try becomes an attempt row. An image on which workers died `max_lost_claims` times is
+    set aside as `worker_lost`, so that a picture that kills workers cannot do so for ever. With
+    `owner_prefix`, all claims of that worker are freed at once: it says itself that it stops.
+    """
+    gone = "claimed_by LIKE :prefix" if owner_prefix else "claimed_until < now()"
+    return connection.execute(
+        text(f"""
+            WITH stale AS (
+                SELECT * FROM images WHERE state = 'uploading' AND {gone}
+                ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+            ), freed AS (
+                UPDATE images SET
+                    state = CASE WHEN stale.lost_claims + 1 >= :max_lost THEN 'failed'::image_state
+                                 WHEN stale.error_type IS NULL THEN 'discovered'::image_state
+                                 ELSE 'failed'::image_state END,
+                    error_type = CASE WHEN stale.lost_claims + 1 >= :max_lost THEN :lost ELSE stale.error_type END,
+                    detail = CASE WHEN stale.lost_claims + 1 >= :max_lost THEN :detail ELSE stale.detail END,
+                    claimed_by = NULL, claimed_at = NULL, claimed_until = NULL, claimed_job = NULL,
+                    lost_claims = stale.lost_claims + 1, tries = stale.tries + 1, last_attempt_at = now()
+                FROM stale WHERE images.id = stale.id
+                RETURNING images.id
+            )
+            INSERT INTO attempts (image_id, job_id, provider, number, outcome, error_type, detail,
+                                  started_at, finished_at, worker)
+            SELECT stale.id, stale.claimed_job, stale.provider, stale.tries + 1, 'lost', :lost, :detail,
+                   least(stale.claimed_at, now()), now(), stale.claimed_by
+            FROM stale JOIN freed USING (id)
+        """),
+        {
+            "limit": limit,
+            "max_lost": max_lost_claims,
+            "lost": ErrorType.WORKER_LOST.value,
+            "detail": "the worker stopped before it finished",
+            "prefix": (owner_prefix or "").replace("%", "") + "%",
+        },
+    ).rowcount

@@ -1,0 +1,290 @@
+"""Job rows: enqueued, claimed under a lease, finished; and the questions the dispatcher asks of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from ops_core.domain.jobs import JobKind, JobState, JobStatus
+
+#: Times workers may die on one job before it is discarded: a poison job must not run for ever, but a
+#: bad night of restarts must not throw work away.
+MAX_LOST_CLAIMS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedJob:
+    """A job that this worker alone may run until its lease ends. `claim` is the fence."""
+
+    id: int
+    claim: int
+    kind: JobKind
+    venue_id: int | None
+    attempt: int
+    max_attempts: int
+    args: dict[str, Any]
+    meta: dict[str, Any]
+    actor: str
+    inserted_at: datetime
+    attempted_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobResult:
+    """How a job ended."""
+
+    state: JobState
+    status: JobStatus
+    discovered: int = 0
+    uploaded: int = 0
+    failed: int = 0
+    cost_usd: Decimal = Decimal(0)
+    meta: Mapping[str, Any]
+
+
+def enqueue(
+    connection: Connection,
+    kind: JobKind,
+    *,
+    actor: str,
+    args: Mapping[str, Any] | None = None,
+    city_id: int | None = None,
+    max_attempts: int = 3,
+) -> int:
+    """Write a job that is no single venue's; returns its id."""
+    job_id: int = connection.execute(
+        text("""
+            INSERT INTO jobs (kind, actor, args, city_id, max_attempts)
+            VALUES (:kind, :actor, :args, :city_id, :max_attempts) RETURNING id
+        """),
+        {
+            "kind": kind.value,
+            "actor": actor,
+            "args": json.dumps(dict(args or {})),
+            "city_id": city_id,
+            "max_attempts": max_attempts,
+        },
+    ).scalar_one()
+    return job_id
+
+
+def enqueue_enrichments(
+    connection: Connection,
+    venue_ids: Sequence[int],
+    *,
+    actor: str,
+    force: bool = False,
+    parent_id: int | None = None,
+    max_attempts: int = 3,
+) -> list[int]:
+    """One enrichment per venue that exists and has none open; the ids of the new jobs."""
+    return list(
+        connection.execute(
+            text("""
+                INSERT INTO jobs (kind, actor, venue_id, city_id, parent_id, args, max_attempts)
+                SELECT 'enrichment', :actor, venues.id, venues.city_id, :parent_id,
+                       jsonb_build_object('venue_id', venues.id, 'force', CAST(:force AS boolean)),
+                       :max_attempts
+                FROM unnest(CAST(:venue_ids AS bigint[])) WITH ORDINALITY AS asked(id, place)
+                JOIN venues ON venues.id = asked.id
+                ORDER BY asked.place
+                ON CONFLICT (venue_id) WHERE kind = 'enrichment'
+                    AND state IN ('available', 'executing', 'retryable') DO NOTHING
+                RETURNING id
+            """),
+            {
+                "actor": actor,
+                "parent_id": parent_id,
+                "force": force,
+                "venue_ids": list(venue_ids),
+                "max_attempts": max_attempts,
+            },
+        ).scalars()
+    )
+
+
+def open_enrichment(connection: Connection, venue_id: int) -> int | None:
+    """The venue's enrichment that has not ended, if there is one."""
+    found: int | None = connection.scalar(
+        text("""
+            SELECT id FROM jobs WHERE venue_id = :venue_id AND kind = 'enrichment'
+                AND state IN ('available', 'executing', 'retryable')
+        """),
+        {"venue_id": venue_id},
+    )
+    return found
+
+
+def claim(
+    connection: Connection, ids: Sequence[int], *, owner: str, lease_seconds: float
+) -> list[ClaimedJob]:
+    """Those of `ids` that are due and that nobody runs; what a dead worker held counts as lost once."""
+    rows = connection.execute(
+        text("""
+            WITH due AS (
+                SELECT id, state FROM jobs
+                WHERE id = ANY(:ids)
+                  AND (state IN ('available', 'retryable') AND scheduled_at <= now()
+                       OR state = 'executing' AND claimed_until < now())
+                ORDER BY id FOR UPDATE SKIP LOCKED
+            )
+            UPDATE jobs SET state = 'executing', claimed_by = :owner, attempted_at = now(), claim = claim + 1,
+                claimed_until = now() + make_interval(secs => :lease),
+                attempt = least(attempt + (due.state <> 'executing')::int, max_attempts),
+                lost_claims = lost_claims + (due.state = 'executing')::int
+            FROM due WHERE jobs.id = due.id
+            RETURNING jobs.id, claim, kind, venue_id, attempt, max_attempts, args, meta, actor,
+                      inserted_at, attempted_at
+        """),
+        {"ids": list(ids), "owner": owner, "lease": lease_seconds},
+    )
+    return [ClaimedJob(**{**row._mapping, "kind": JobKind(row.kind)}) for row in rows]
+
+
+def extend_leases(connection: Connection, owner: str, lease_seconds: float) -> None:
+    """The heartbeat: push the end of every lease `owner` holds."""
+    connection.execute(
+        text("""
+            UPDATE jobs SET claimed_until = now() + make_interval(secs => :lease)
+            WHERE state = 'executing' AND claimed_by = :owner
+        """),
+        {"owner": owner, "lease": lease_seconds},
+    )
+
+
+def save_meta(connection: Connection, job: ClaimedJob, meta: Mapping[str, Any]) -> bool:
+    """Keep a running job's progress; False if the job was taken over."""
+    done = connection.execute(
+        text("UPDATE jobs SET meta = :meta WHERE id = :id AND claim = :claim AND state = 'executing'"),
+        {"id": job.id, "claim": job.claim, "meta": json.dumps(dict(meta))},
+    )
+    return done.rowcount == 1
+
+
+def finish(connection: Connection, job: ClaimedJob, result: JobResult) -> bool:
+    """End a job; False (and nothing changed) if it was taken over."""
+    done = connection.execute(
+        text("""
+            UPDATE jobs SET state = CAST(:state AS job_state), status = CAST(:status AS job_status),
+                finished_at = now(), claimed_by = NULL, claimed_until = NULL,
+                images_discovered = :discovered, images_uploaded = :uploaded, images_failed = :failed,
+                cost_usd = :cost, meta = :meta
+            WHERE id = :id AND claim = :claim AND state = 'executing'
+        """),
+        {
+            "id": job.id,
+            "claim": job.claim,
+            "state": result.state.value,
+            "status": result.status.value,
+            "discovered": result.discovered,
+            "uploaded": result.uploaded,
+            "failed": result.failed,
+            "cost": result.cost_usd,
+            "meta": json.dumps(dict(result.meta)),
+        },
+    )
+    return done.rowcount == 1
+
+
+def try_again(connection: Connection, job: ClaimedJob, *, error: str, delay: float) -> bool:
+    """Put a job whose attempt broke back in line, or discard it when no attempt is left."""
+    done = connection.execute(
+        text("""
+            UPDATE jobs SET claimed_by = NULL, claimed_until = NULL, hinted_at = NULL,
+                state = CASE WHEN attempt < max_attempts THEN 'retryable'::job_state ELSE 'discarded' END,
+                status = CASE WHEN attempt < max_attempts THEN NULL ELSE 'error'::job_status END,
+                finished_at = CASE WHEN attempt < max_attempts THEN NULL ELSE now() END,
+                scheduled_at = now() + make_interval(secs => :delay),
+                errors = errors || jsonb_build_object('attempt', attempt, 'at', now(),
+                                                      'error', CAST(:error AS text))
+            WHERE id = :id AND claim = :claim AND state = 'executing'
+        """),
+        {"id": job.id, "claim": job.claim, "error": error, "delay": delay},
+    )
+    return done.rowcount == 1
+
+
+def put_off(connection: Connection, job: ClaimedJob, seconds: float) -> bool:
+    """Give a job back that must wait for a provider's limit; the attempt does not count."""
+    done = connection.execute(
+        text("""
+            UPDATE jobs SET claimed_by = NULL, claimed_until = NULL, hinted_at = NULL, state = 'available',
+                attempt = greatest(attempt - 1, 0), scheduled_at = now() + make_interval(secs => :seconds)
+            WHERE id = :id AND claim = :claim AND state = 'executing'
+        """),
+        {"id": job.id, "claim": job.claim, "seconds": seconds},
+    )
+    return done.rowcount == 1
+
+
+def release_expired(connection: Connection, *, owner_prefix: str | None = None) -> int:
+    """Put jobs whose worker is gone back in line (or discard them after too many losses); how many.
+
+    With `owner_prefix`, all jobs of that worker are freed at once: it says itself that it stops.
+    """
+    gone = "claimed_by LIKE :prefix" if owner_prefix else "claimed_until < now()"
+    return connection.execute(
+        text(f"""
+            UPDATE jobs SET claimed_by = NULL, claimed_until = NULL, hinted_at = NULL,
+                lost_claims = lost_claims + 1,
+                state = CASE WHEN lost_claims + 1 < :most THEN 'available'::job_state ELSE 'discarded' END,
+                status = CASE WHEN lost_claims + 1 < :most THEN NULL ELSE 'error'::job_status END,
+                finished_at = CASE WHEN lost_claims + 1 < :most THEN NULL ELSE now() END,
+                attempt = greatest(attempt - 1, 0),
+                errors = errors || jsonb_build_object('attempt', attempt, 'at', now(), 'error',
+                                                      'the worker stopped before it finished')
+            WHERE id IN (SELECT id FROM jobs WHERE state = 'executing' AND {gone}
+                         ORDER BY id FOR UPDATE SKIP LOCKED)
+        """),
+        {"most": MAX_LOST_CLAIMS, "prefix": (owner_prefix or "").replace("%", "") + "%"},
+    ).rowcount
+
+
+def take_due(
+    connection: Connection, *, limit: int, again_after: float, kinds: Sequence[JobKind]
+) -> list[tuple[int, JobKind]]:
+    """Due jobs to tell the workers about, marked as told; again if nobody came for `again_after` s.
+
+    At most `limit` jobs are told of and not yet claimed at any time: a long queue waits in the
+    table, where it costs nothing, and not in the broker.
+    """
+    rows = connection.execute(
+        text("""
+            WITH told AS (
+                SELECT count(*) AS n FROM jobs
+                WHERE state IN ('available', 'retryable')
+                  AND hinted_at >= now() - make_interval(secs => :again)
+            ), due AS (
+                SELECT id FROM jobs
+                WHERE state IN ('available', 'retryable') AND scheduled_at <= now()
+                  AND kind = ANY(CAST(:kinds AS job_kind[]))
+                  AND (hinted_at IS NULL OR hinted_at < now() - make_interval(secs => :again))
+                ORDER BY scheduled_at, id
+                LIMIT (SELECT greatest(:limit - n, 0) FROM told)
+                FOR UPDATE SKIP LOCKED
+            )
+            UPDATE jobs SET hinted_at = now() FROM due WHERE jobs.id = due.id
+            RETURNING jobs.id, jobs.kind, jobs.scheduled_at
+        """),
+        {"limit": limit, "again": again_after, "kinds": [kind.value for kind in kinds]},
+    ).all()
+    return [(row.id, JobKind(row.kind)) for row in sorted(rows, key=lambda row: (row.scheduled_at, row.id))]
+
+
+def forget_hints(connection: Connection, ids: Sequence[int]) -> None:
+    """The message could not be sent: let the dispatcher tell again soon."""
+    connection.execute(
+        text("UPDATE jobs SET hinted_at = NULL WHERE id = ANY(:ids) AND state IN ('available', 'retryable')"),
+        {"ids": list(ids)},
+    )
+
+
+def mark_hinted(connection: Connection, ids: Sequence[int]) -> None:
+    """A message for these jobs was sent."""
+    connection.execute(text("UPDATE jobs SET hinted_at = now() WHERE id = ANY(:ids)"), {"ids": list(ids)})

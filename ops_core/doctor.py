@@ -1,0 +1,159 @@
+"""`venue-ops doctor`: is every piece there, and how is it mended if not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from ops_core.db import heartbeats, migrate, operations
+from ops_core.db.engine import make_engine
+from ops_core.mending import masked
+from ops_core.providers.registry import SOURCES
+from ops_core.settings import NotRunning, Settings
+
+#: Less than this and the store will soon be full, MB.
+LITTLE_SPACE_MB = 1000
+
+
+class Mark(StrEnum):
+    """How a piece is."""
+
+    GOOD = "✓"
+    ODD = "!"  #: Works, but people should know.
+    WRONG = "✗"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found about one piece."""
+
+    mark: Mark
+    what: str
+    text: str  #: With how to mend it, unless it is good.
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at every piece, in the order in which they depend on each other."""
+    sandbox_url = settings.sandbox_url or _running_sandbox(settings)
+    settings = settings.model_copy(update={"sandbox_url": sandbox_url})
+    yield from _database(settings)
+    yield from _broker(settings)
+    yield _store(settings)
+    yield from _providers(settings)
+
+
+def _running_sandbox(settings: Settings) -> str | None:
+    """The sandbox that the system in the data folder was started with."""
+    try:
+        return json.loads(settings.addresses_file.read_text()).get("SANDBOX_URL")
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    try:
+        url = settings.require_database_url()
+    except NotRunning as error:
+        yield Finding(Mark.WRONG, "database", str(error))
+        return
+    engine = make_engine(url, pool_size=1)
+    try:
+        with engine.connect() as connection:
+            operations.ping(connection)
+            version = ".".join(map(str, connection.dialect.server_version_info or ()))
+        yield Finding(Mark.GOOD, "database", f"PostgreSQL {version} at {masked(url)}")
+        schema = _schema(url)
+        yield schema
+        if schema.mark is Mark.GOOD:
+            yield _dispatcher(engine)
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
+        yield Finding(
+            Mark.WRONG,
+            "database",
+            f"{masked(url)} cannot be reached ({reason}): start it, or correct DATABASE_URL.",
+        )
+    finally:
+        engine.dispose()
+
+
+def _schema(url: str) -> Finding:
+    found, needed = migrate.current(url), migrate.head()
+    if found == needed:
+        return Finding(Mark.GOOD, "schema", f"at {found}, as this version needs")
+    return Finding(
+        Mark.WRONG, "schema", f"at {found or 'nothing'}, needed is {needed}: run `venue-ops migrate`."
+    )
+
+
+def _dispatcher(engine: Engine) -> Finding:
+    found = heartbeats.alive(engine, "dispatcher")
+    if found:
+        return Finding(Mark.GOOD, "dispatcher", ", ".join(found))
+    return Finding(
+        Mark.WRONG,
+        "dispatcher",
+        "none has been heard of for half a minute, so nothing is scheduled: start `venue-ops dispatcher`.",
+    )
+
+
+def _broker(settings: Settings) -> Iterator[Finding]:
+    try:
+        url = settings.require_broker_url()
+    except NotRunning as error:
+        yield Finding(Mark.WRONG, "broker", str(error))
+        return
+    from ops_core.tasks.inspection import BrokerAway, workers
+
+    try:
+        found = workers()
+    except BrokerAway as error:
+        yield Finding(
+            Mark.WRONG,
+            "broker",
+            f"{masked(url)} cannot be reached ({error}): start it, or correct BROKER_URL.",
+        )
+        return
+    yield Finding(Mark.GOOD, "broker", masked(url))
+    if found:
+        yield Finding(Mark.GOOD, "workers", ", ".join(found))
+    else:
+        yield Finding(Mark.WRONG, "workers", "none answers, so no image moves: start `venue-ops worker`.")
+
+
+def _store(settings: Settings) -> Finding:
+    folder = settings.store_path
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(there).free // 1_000_000
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".doctor"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        return Finding(
+            Mark.WRONG,
+            "store",
+            f"cannot write in {folder} ({error.strerror}): correct that, or set VENUE_OPS_STORE_DIR.",
+        )
+    if free < LITTLE_SPACE_MB:
+        return Finding(Mark.ODD, "store", f"only {free} MB are free in {folder}: make room.")
+    return Finding(Mark.GOOD, "store", f"{folder}, {free // 1000} GB free")
+
+
+def _providers(settings: Settings) -> Iterator[Finding]:
+    where = f"the sandbox at {settings.sandbox_url}" if settings.sandbox_url else "the real service"
+    missing = {code: source.not_ready(settings) for code, source in SOURCES.items()}
+    for code, reason in missing.items():
+        if reason is None:
+            yield Finding(Mark.GOOD, "provider", f"{code} can be asked, at {where}")
+        else:
+            yield Finding(Mark.ODD, "provider", f"{code} is not asked. {reason}")
+    if all(missing.values()):
+        yield Finding(Mark.WRONG, "providers", "none can be asked, so no image can come: set up one of them.")

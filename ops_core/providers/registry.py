@@ -1,0 +1,9 @@
+"""Every photo source, by the code of its provider. The only place to register one."""
+
+from __future__ import annotations
+
+from ops_core.providers.google_places import GooglePlaces
+from ops_core.providers.source import PhotoSource
+from ops_core.providers.wikimedia_commons import WikimediaCommons
+
+SOURCES: dict[str, PhotoSource] = {source.code: source for source in (GooglePlaces(), WikimediaCommons())}

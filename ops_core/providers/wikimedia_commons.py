@@ -1,0 +1,226 @@
+"""Wikimedia Commons: photos of a Wikidata entity, a Commons file or category, or a place's surroundings.
+
+`provider_ref` is the file's title (`File:...`), which stays; `fetch_ref` is the address of its
+thumbnail, which stays as well, so that fetching a listed photo asks the API nothing more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from ops_core.domain.errors import ErrorType
+from ops_core.domain.failures import failed
+from ops_core.domain.places import PROVIDER_ID_SHAPES, Venue
+from ops_core.providers.http import Api
+from ops_core.providers.reply import dig, first_link, items, mapping, pixels, plain, text, web_url
+from ops_core.providers.source import Download, Photo
+from ops_core.providers.wikimedia_errors import classify
+from ops_core.settings import Settings
+
+API_HOST = "commons.wikimedia.org"
+DATA_HOST = "www.wikidata.org"
+FILE_HOST = "upload.wikimedia.org"
+
+#: Widths in which thumbnails are served, pixels; any other ends as HTTP 429.
+THUMBNAIL_WIDTHS = (20, 40, 60, 120, 250, 330, 500, 960, 1280, 1920, 3840)
+
+#: Most titles one call may name.
+MOST_TITLES = 50
+
+#: Metres around a venue's coordinates in which photos are taken to show it.
+RADIUS = 100
+
+_PHOTO_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif")
+_TITLE = re.compile(r"File:[^#<>\[\]|{}]{1,240}")
+_ADDRESS = re.compile(r"[\x21-\x7e]{1,2000}")
+
+
+class WikimediaCommons:
+    """The source for `wikimedia_commons`; see `providers.source.PhotoSource`."""
+
+    code = "wikimedia_commons"
+
+    def not_ready(self, settings: Settings) -> str | None:
+        """Why it cannot be asked: Wikimedia wants to know whom to write to."""
+        if settings.sandbox_url or (settings.wikimedia_contact or "").strip():
+            return None
+        return "Set VENUE_OPS_WIKIMEDIA_CONTACT to your e-mail address or web page; Wikimedia requires it."
+
+    def knows(self, venue: Venue) -> bool:
+        """Whether the venue has a Wikidata or Commons id, or coordinates."""
+        ids = venue.provider_ids
+        return "wikidata" in ids or "wikimedia_commons" in ids or venue.has_coordinates
+
+    async def list_photos(self, venue: Venue, api: Api, *, limit: int) -> list[Photo]:
+        """At most `limit` photos: those of the venue's ids; only without ids, those taken near by."""
+        ids = venue.provider_ids
+        found: list[Photo] = []
+        if "wikidata" in ids:
+            found = await self._of_entity(ids["wikidata"], api, limit)
+        if not found and "wikimedia_commons" in ids:
+            found = await self._of_title(ids["wikimedia_commons"], api, limit)
+        if not ids.keys() & {"wikidata", "wikimedia_commons"} and venue.has_coordinates:
+            found = await _files(
+                api,
+                {
+                    "generator": "geosearch",
+                    "ggscoord": f"{venue.latitude:.6f}|{venue.longitude:.6f}",
+                    "ggsradius": str(RADIUS),
+                    "ggsnamespace": "6",
+                    "ggslimit": _more_than(limit),
+                },
+            )
+        return _numbered(found, limit)
+
+    async def resolve(self, provider_ref: str, fetch_ref: str | None, api: Api) -> Download:
+        """The thumbnail's address: as listed, or asked for anew if it was not kept."""
+        address = _thumbnail(fetch_ref, api)
+        if address is None:
+            if not _TITLE.fullmatch(provider_ref):
+                raise failed(ErrorType.NOT_FOUND, "The photo's title is not one of Wikimedia Commons.")
+            found = await _files(api, {"titles": provider_ref, "redirects": "1"})
+            if not found:
+                raise failed(ErrorType.NOT_FOUND, "Wikimedia Commons has no such photo any more.")
+            address = found[0].fetch_ref
+        if address is None:
+            raise failed(ErrorType.BAD_RESPONSE, "Wikimedia Commons gave no address for the photo.")
+        return Download(url=address, needs_permit=True, classify=classify)
+
+    async def _of_entity(self, entity: str, api: Api, limit: int) -> list[Photo]:
+        if not PROVIDER_ID_SHAPES["wikidata"].fullmatch(entity):
+            raise failed(ErrorType.NOT_FOUND, "The venue's Wikidata id is malformed; correct it.")
+        found: list[Photo] = []
+        titles = [f"File:{name}" for name in await _claims(entity, "P18", api)]
+        if titles:
+            found = await _titled(titles, api)
+        if len(found) < limit:
+            for category in (await _claims(entity, "P373", api))[:1]:
+                found += await _members(f"Category:{category}", api, limit)
+        return found
+
+    async def _of_title(self, title: str, api: Api, limit: int) -> list[Photo]:
+        if title.startswith("Category:"):
+            return await _members(title, api, limit)
+        return await _titled([title], api)
+
+
+def thumbnail_width(wanted: int) -> int:
+    """The largest width Commons serves that is not over `wanted`, pixels."""
+    return max((width for width in THUMBNAIL_WIDTHS if width <= wanted), default=THUMBNAIL_WIDTHS[0])
+
+
+async def _claims(entity: str, property_id: str, api: Api) -> list[str]:
+    """The values Wikidata states for a property, preferred ones first."""
+    reply = await api.get_json(
+        f"{api.base(DATA_HOST)}/w/api.php",
+        params={"action": "wbgetclaims", "entity": entity, "property": property_id, "format": "json"},
+        classify=classify,
+    )
+    claims = dig(reply, "claims")
+    if not isinstance(claims, dict | list):
+        raise failed(ErrorType.BAD_RESPONSE, "Wikidata's claims are not in their documented form.")
+    stated = [claim for claim in items(dig(claims, property_id)) if dig(claim, "rank") != "deprecated"]
+    stated.sort(key=lambda claim: dig(claim, "rank") != "preferred")
+    values = (text(dig(claim, "mainsnak", "datavalue", "value")) for claim in stated)
+    return [value for value in values if value]
+
+
+async def _titled(titles: Iterable[str], api: Api) -> list[Photo]:
+    """The photos with these titles, in the order given; missing ones are left out."""
+    tidy = [title.replace("_", " ").strip() for title in titles]
+    usable = [title for title in dict.fromkeys(tidy) if _TITLE.fullmatch(title)][:MOST_TITLES]
+    if not usable:
+        return []
+    found = await _files(api, {"titles": "|".join(usable), "redirects": "1"})
+    order = {title.casefold(): place for place, title in enumerate(usable)}
+    return sorted(found, key=lambda photo: order.get(photo.provider_ref.casefold(), len(order)))
+
+
+async def _members(category: str, api: Api, limit: int) -> list[Photo]:
+    return await _files(
+        api,
+        {
+            "generator": "categorymembers",
+            "gcmtitle": category,
+            "gcmtype": "file",
+            "gcmlimit": _more_than(limit),
+        },
+    )
+
+
+async def _files(api: Api, which: dict[str, str]) -> list[Photo]:
+    """The photos a query finds; files that are not photos are left out."""
+    reply = await api.get_json(
+        f"{api.base(API_HOST)}/w/api.php",
+        params={
+            "action": "query",
+            "format": "json",
+            "formatversion": "2",
+            "prop": "imageinfo",
+            "iiprop": "url|size|mime|extmetadata|user",
+            "iiurlwidth": str(thumbnail_width(api.settings.image_width)),
+            "iiextmetadatafilter": "Artist|Credit|LicenseShortName|LicenseUrl",
+            "iiextmetadatalanguage": "en",
+            **which,
+        },
+        classify=classify,
+    )
+    pages = dig(reply, "query", "pages") if "query" in mapping(reply) else []
+    if not isinstance(reply, dict) or not isinstance(pages, list):
+        raise failed(ErrorType.BAD_RESPONSE, "The reply of Wikimedia Commons is not in its documented form.")
+    ordered = sorted(pages, key=_index)
+    return [photo for page in ordered if (photo := _photo(page, api))]
+
+
+def _index(page: Any) -> float:
+    index = dig(page, "index")  # a generator's own order; absent when titles were named
+    return index if isinstance(index, int) else 0
+
+
+def _photo(page: Any, api: Api) -> Photo | None:
+    title, info = dig(page, "title"), dig(page, "imageinfo", 0)
+    if not isinstance(title, str) or text(title) != title or not _TITLE.fullmatch(title):
+        return None
+    if dig(info, "mime") not in _PHOTO_TYPES:
+        return None
+    about = dig(info, "extmetadata")
+    artist = dig(about, "Artist", "value")
+    page_url = web_url(dig(info, "descriptionurl"))
+    return Photo(
+        provider=WikimediaCommons.code,
+        provider_ref=title,
+        fetch_ref=_thumbnail(dig(info, "thumburl"), api),
+        source_url=page_url,
+        width=pixels(dig(info, "width")),
+        height=pixels(dig(info, "height")),
+        attribution=plain(artist) or plain(dig(about, "Credit", "value")) or text(dig(info, "user")),
+        attribution_url=first_link(artist) or page_url,
+        license=_license(about),
+    )
+
+
+def _license(about: Any) -> str | None:
+    name = plain(dig(about, "LicenseShortName", "value"), 100)
+    address = web_url(dig(about, "LicenseUrl", "value"))
+    return f"{name} ({address})" if name and address else name
+
+
+def _thumbnail(address: Any, api: Api) -> str | None:
+    """`address` if it is one of the place photos are fetched from now (the sandbox has its own)."""
+    if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
+        return None
+    return address if address.startswith(f"{api.base(FILE_HOST)}/") else None
+
+
+def _more_than(limit: int) -> str:
+    return str(min(2 * limit, MOST_TITLES))  # some of what is listed will not be photos
+
+
+def _numbered(found: Iterable[Photo], limit: int) -> list[Photo]:
+    unique: dict[str, Photo] = {}
+    for photo in found:
+        unique.setdefault(photo.provider_ref, photo)
+    return [replace(photo, position=place) for place, photo in enumerate(list(unique.values())[:limit])]

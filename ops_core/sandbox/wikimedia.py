@@ -1,0 +1,298 @@
+"""Wikidata and Wikimedia Commons: their two APIs and their file server, as documented.
+
+    GET /www.wikidata.org/w/api.php?action=wbgetclaims&entity=Q243[&property=P18]
+    GET /commons.wikimedia.org/w/api.php?action=query&prop=imageinfo&titles=File:A.jpg|File:B.jpg
+        or generator=categorymembers&gcmtitle=Category:X, or generator=geosearch&ggscoord=LAT|LON
+    GET /upload.wikimedia.org/wikipedia/commons/a/ab/Name.jpg
+        or /thumb/a/ab/Name.jpg/1280px-Name.jpg, in the standard widths only
+
+Every entity, category and pair of coordinates has photos of its own, named `Subject (3).jpg`; any other
+file is missing. The lead picture of an entity (P18) is the first file of its category (P373). API errors
+are HTTP 200 with `error`, and a User-Agent without a contact is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from ops_core.sandbox import commons
+from ops_core.sandbox.commons import CODE, find_file, title_of
+from ops_core.sandbox.desk import Call, Desk, Reply, json_reply
+from ops_core.sandbox.draws import draw
+from ops_core.sandbox.faults import Fault
+from ops_core.sandbox.pictures import CONTENT_TYPES
+from ops_core.sandbox.world import Photo
+
+#: The only widths of thumbnails that are served, pixels.
+STEPS = (20, 40, 60, 120, 250, 330, 500, 960, 1280, 1920, 3840)
+
+#: Most titles in one call.
+MOST_TITLES = 50
+
+_ENTITY = re.compile(r"Q[1-9]\d{0,11}")
+_CONTACT = re.compile(r"\S@\S|https?://\S")
+_THUMB = re.compile(r"(\d+)px-(.+)")
+_FAULTS = frozenset(Fault) - {Fault.STALE_REFERENCE}
+
+
+def routes(desk: Desk) -> list[web.RouteDef]:
+    """The paths of this provider."""
+    return [
+        web.get("/www.wikidata.org/w/api.php", _Wikidata(desk).get, allow_head=False),
+        web.get("/commons.wikimedia.org/w/api.php", _Commons(desk).get, allow_head=False),
+        web.get("/upload.wikimedia.org/wikipedia/commons/{path:.+}", _Files(desk).get, allow_head=False),
+    ]
+
+
+class _Wikidata:
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def get(self, request: web.Request) -> web.StreamResponse:
+        query = request.query
+        entity = query.get("entity", "")
+        call = Call(CODE, "listing", entity or "wikidata", _FAULTS, _api_error)
+        refused = _agent_refusal(request) or _format_refusal(query)
+        if refused is None and query.get("action") != "wbgetclaims":
+            refused = _api_refusal("badvalue", 'Unrecognized value for parameter "action".')
+        if refused is None and not _ENTITY.fullmatch(entity):
+            refused = _api_refusal("invalid-entity-id", "Invalid entity ID.")
+        return await self._desk.answer(
+            request,
+            call,
+            lambda: json_reply({"claims": self._claims(entity, query.get("property"))}),
+            refused,
+        )
+
+    def _claims(self, entity: str, wanted: str | None) -> dict[str, Any]:
+        world = self._desk.world
+        subject = commons.entity_subject(entity)
+        photos = world.photos(CODE, subject)
+        claims: dict[str, Any] = {}
+        if photos:
+            claims["P18"] = [_claim(entity, "P18", title_of(photos[0]).removeprefix("File:"), "commonsMedia")]
+            claims["P373"] = [_claim(entity, "P373", subject, "string")]
+        elif draw(world.seed, "unknown", entity)[0] < 0.5:
+            claims["P18"] = [_claim(entity, "P18", None, "commonsMedia")]
+        return {name: found for name, found in claims.items() if wanted in (None, name)}
+
+
+class _Commons:
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def get(self, request: web.Request) -> web.StreamResponse:
+        query = request.query
+        generator = query.get("generator", "")
+        titles = [title for title in query.get("titles", "").split("|") if title]
+        kind = "listing"
+        if generator == "categorymembers":
+            ref = query.get("gcmtitle", "")
+        elif generator == "geosearch":
+            ref = f"geo:{query.get('ggscoord', '')}"
+        else:
+            kind, ref = "resolve", titles[0].replace("_", " ") if titles else ""
+        # a photo's own faults are those of its file; naming files fails by script or outage only
+        possible = _FAULTS if kind == "listing" else frozenset[Fault]()
+        call = Call(CODE, kind, ref or "commons", possible, _api_error)
+        refused = _agent_refusal(request) or _format_refusal(query) or self._refusal(query, generator, titles)
+        return await self._desk.answer(
+            request, call, lambda: json_reply(self._query(request, generator, titles)), refused
+        )
+
+    def _refusal(self, query: Mapping[str, str], generator: str, titles: list[str]) -> Reply | None:
+        if query.get("action") != "query":
+            return _api_refusal("badvalue", 'Unrecognized value for parameter "action".')
+        if generator not in ("", "categorymembers", "geosearch"):
+            return _api_refusal("badvalue", 'Unrecognized value for parameter "generator".')
+        if len(titles) > MOST_TITLES:
+            return _api_refusal(
+                "toomanyvalues", f'Too many values supplied for parameter "titles" ({MOST_TITLES}).'
+            )
+        if generator == "categorymembers" and not query.get("gcmtitle", "").startswith("Category:"):
+            return _api_refusal("invalidcategory", "The category name you entered is not valid.")
+        if generator == "geosearch":
+            if commons.coordinates_subject(query.get("ggscoord", "")) is None:
+                return _api_refusal("invalid-coord", "Invalid coordinate provided.")
+            radius = query.get("ggsradius", "500")
+            if not radius.isdecimal() or not 10 <= int(radius) <= 10_000:
+                return _api_refusal(
+                    "badinteger", "The value for parameter ggsradius must be between 10 and 10000."
+                )
+        return None
+
+    def _query(self, request: web.Request, generator: str, titles: list[str]) -> dict[str, Any]:
+        world, query = self._desk.world, request.query
+        reply: dict[str, Any] = {"batchcomplete": True}
+        pages: list[dict[str, Any]] = []
+        if generator:
+            found, following = self._generated(query, generator)
+            if following:
+                name = "gcmcontinue" if generator == "categorymembers" else "ggscontinue"
+                reply = {"continue": {name: following, "continue": f"{name}||"}}
+            pages = [self._page(request, title_of(photo), photo) for photo in found]
+            for index, page in enumerate(pages):
+                page["index"] = index - len(pages)
+        else:
+            for title in dict.fromkeys(title.replace("_", " ") for title in titles):
+                pages.append(self._page(request, title, find_file(world, title)))
+        if not pages:
+            return reply  # the real API leaves `query` out
+        listed: dict[str, Any] = {"pages": pages}
+        changed = [{"from": title, "to": title.replace("_", " ")} for title in titles if "_" in title]
+        if changed:
+            listed["normalized"] = changed
+        if query.get("formatversion", "1") == "1":
+            # the old form: pages under their ids, flags as empty strings
+            for number, page in enumerate(pages, 1):
+                if "missing" in page:
+                    page["missing"] = ""
+                else:
+                    page.pop("missing", None)
+                page.setdefault("pageid", -number)
+            listed["pages"] = {str(page["pageid"]): page for page in pages}
+        return {**reply, "query": listed}
+
+    def _generated(self, query: Mapping[str, str], generator: str) -> tuple[tuple[Photo, ...], str]:
+        if generator == "categorymembers":
+            subject: str | None = commons.category_subject(query["gcmtitle"])
+            limit, start = query.get("gcmlimit", "10"), query.get("gcmcontinue", "0")
+        else:
+            subject = commons.coordinates_subject(query["ggscoord"])
+            limit, start = query.get("ggslimit", "10"), query.get("ggscontinue", "0")
+        photos = self._desk.world.photos(CODE, subject or "")
+        first = int(start) if start.isdecimal() else 0
+        last = first + (int(limit) if limit.isdecimal() else 500)
+        return photos[first:last], str(last) if last < len(photos) else ""
+
+    def _page(self, request: web.Request, title: str, photo: Photo | None) -> dict[str, Any]:
+        query = request.query
+        if photo is None:
+            return {"ns": 6, "title": title, "missing": True}
+        page: dict[str, Any] = {"pageid": commons.page_id(self._desk.world, photo), "ns": 6, "title": title}
+        if "imageinfo" in query.get("prop", "").split("|"):
+            page["imagerepository"] = "local"
+            page["imageinfo"] = [self._info(request, photo)]
+        return page
+
+    def _info(self, request: web.Request, photo: Photo) -> dict[str, Any]:
+        query = request.query
+        wanted = query.get("iiprop", "timestamp|user").split("|")
+        host = f"http://{request.host}/upload.wikimedia.org/wikipedia/commons"
+        found: dict[str, Any] = {}
+        if "user" in wanted:
+            found["user"] = photo.author.replace(" ", "")
+        if "size" in wanted or "dimensions" in wanted:
+            found |= {"size": photo.width * photo.height // 5, "width": photo.width, "height": photo.height}
+        width = query.get("iiurlwidth", "")
+        if width.isdecimal() and int(width) > 0:
+            asked = min(int(width), photo.width)
+            found["thumburl"] = host + commons.thumb_path(photo, step_for(asked))
+            found |= {"thumbwidth": asked, "thumbheight": round(asked * photo.height / photo.width)}
+        if "url" in wanted:
+            found["url"] = host + commons.file_path(photo)
+            found["descriptionurl"] = commons.page_url(photo)
+        if "mime" in wanted:
+            found["mime"] = CONTENT_TYPES[photo.format]
+        if "extmetadata" in wanted:
+            found["extmetadata"] = commons.metadata(self._desk.world, photo)
+        return found
+
+
+class _Files:
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def get(self, request: web.Request) -> web.StreamResponse:
+        path = request.match_info["path"].split("/")
+        name = path[3] if path[0] == "thumb" and len(path) == 5 else path[-1]
+        title = "File:" + name.replace("_", " ")
+        photo = find_file(self._desk.world, title)
+        call = Call(CODE, "image", title, _FAULTS, _file_error)
+        refused = _agent_refusal(request)
+        if refused is not None:
+            return await self._desk.answer(request, call, Reply, refused)
+        width = 0
+        if photo is not None and path[0] == "thumb" and (thumb := _THUMB.fullmatch(path[-1])):
+            width = int(thumb[1])
+            if width not in STEPS:
+                refused = _page(429, "Use thumbnail steps listed on https://w.wiki/GHai", outcome="refused")
+        if photo is None or "/" + "/".join(path) != _own_path(photo, width):
+            refused = refused or _page(404, "File not found", outcome="refused")
+        if refused is not None or photo is None:
+            return await self._desk.answer(request, call, Reply, refused)
+        # thumbnails of WebP files and drawings are PNG
+        form = "png" if width and photo.format in ("webp", "svg") else photo.format
+
+        def make() -> Reply:
+            data = self._desk.pictures.get(photo, width or photo.width, as_format=form)
+            return Reply(200, data, CONTENT_TYPES[form])
+
+        return await self._desk.answer(request, call, make)
+
+
+def step_for(width: int) -> int:
+    """The standard width in which a thumbnail of `width` is served: the next larger one."""
+    return next((step for step in STEPS if step >= width), STEPS[-1])
+
+
+def _own_path(photo: Photo, width: int) -> str:
+    return commons.thumb_name(photo, width) if width else commons.file_name(photo)
+
+
+def _claim(entity: str, prop: str, value: str | None, datatype: str) -> dict[str, Any]:
+    snak: dict[str, Any] = {"snaktype": "value", "property": prop, "datatype": datatype}
+    if value is None:
+        snak["snaktype"] = "somevalue"  # known to exist, not known which: a claim without a value
+    else:
+        snak["datavalue"] = {"value": value, "type": "string"}
+    return {"mainsnak": snak, "type": "statement", "id": f"{entity}${prop}", "rank": "normal"}
+
+
+def _agent_refusal(request: web.Request) -> Reply | None:
+    if _CONTACT.search(request.headers.get("User-Agent", "")):
+        return None
+    return _page(
+        403,
+        "Please set a user-agent and respect our robot policy https://w.wiki/4wJS. See also T400119.",
+        outcome="refused",
+    )
+
+
+def _format_refusal(query: Mapping[str, str]) -> Reply | None:
+    if query.get("format") == "json":
+        return None
+    page = "<!DOCTYPE html><html><body>This is the HTML representation of the JSON format.</body></html>"
+    return Reply(200, page.encode(), "text/html; charset=utf-8", outcome="refused")
+
+
+def _api_refusal(code: str, info: str) -> Reply:
+    return json_reply(_api_problem(code, info), headers={"MediaWiki-API-Error": code}, outcome="refused")
+
+
+def _api_problem(code: str, info: str) -> dict[str, Any]:
+    return {"error": {"code": code, "info": info, "docref": "See https://www.mediawiki.org/wiki/API"}}
+
+
+def _api_error(status: int, retry_after: int, heads: bool) -> Reply:
+    if status == 429 and heads:  # the API's own limiter; the other form comes from the servers before it
+        problem = _api_problem(
+            "ratelimited", "You've exceeded your rate limit. Please wait some time and try again."
+        )
+        headers = {"MediaWiki-API-Error": "ratelimited", "Retry-After": str(retry_after)}
+        return json_reply(problem, headers=headers)
+    return _file_error(status, retry_after, heads)
+
+
+def _file_error(status: int, retry_after: int, heads: bool) -> Reply:
+    headers = {"Retry-After": str(retry_after)} if status in (429, 503) else {}
+    return _page(status, f"Error {status}", headers)
+
+
+def _page(status: int, text: str, headers: Mapping[str, str] | None = None, outcome: str = "ok") -> Reply:
+    body = f"<!DOCTYPE html><html><title>Wikimedia Error</title><body>{text}</body></html>".encode()
+    return Reply(status, body, "text/html; charset=utf-8", headers or {}, outcome)

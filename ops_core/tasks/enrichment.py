@@ -1,0 +1,32 @@
+"""The enrichment tasks. Arguments are job ids only: a message that comes twice finds the job taken."""
+
+from __future__ import annotations
+
+from ops_core.db.engine import get_engine
+from ops_core.settings import get_settings
+from ops_core.tasks.app import app
+from ops_core.work import batches, enrich
+
+
+@app.task(name="enrich_venue")
+def enrich_venue(job_id: int) -> None:
+    """Bring one venue's photos into the store."""
+    enrich.run(get_engine(), get_settings(), [job_id])
+
+
+@app.task(name="enrich_venues")
+def enrich_venues(job_ids: list[int]) -> None:
+    """Bring several venues' photos into the store at once: one message, one event loop, many downloads."""
+    enrich.run(get_engine(), get_settings(), job_ids)
+
+
+@app.task(name="enrich_batch")
+def enrich_batch(job_id: int) -> None:
+    """Write one enrichment for each venue of a list; the dispatcher tells the workers of them."""
+    batches.expand(get_engine(), get_settings(), job_id)
+
+
+@app.task(name="enrich_stale")
+def enrich_stale(job_id: int) -> None:
+    """Write one enrichment for each venue that is due."""
+    batches.expand(get_engine(), get_settings(), job_id)

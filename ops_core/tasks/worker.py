@@ -1,0 +1,66 @@
+"""What a worker does besides its tasks: fresh connections after a fork, signs of life, a tidy end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from typing import Any
+
+from celery import signals
+from sqlalchemy.exc import SQLAlchemyError
+
+from ops_core.db import heartbeats, images, jobs
+from ops_core.db.engine import forget_engine, make_engine
+from ops_core.settings import get_settings
+from ops_core.work.session import owner_prefix
+
+log = logging.getLogger(__name__)
+
+#: Seconds between signs of life.
+BEAT = 5.0
+_stop = threading.Event()
+
+
+@signals.worker_process_init.connect
+def _after_fork(**_: Any) -> None:
+    forget_engine()
+
+
+@signals.worker_ready.connect
+def _begin(**_: Any) -> None:
+    _stop.clear()
+    threading.Thread(target=_beat, name="heartbeat", daemon=True).start()
+
+
+@signals.worker_shutdown.connect
+def _end(**_: Any) -> None:
+    """Free at once what this worker's processes still hold, so that nobody waits for their leases."""
+    _stop.set()
+    settings = get_settings()
+    prefix = owner_prefix(os.getpid())
+    try:
+        engine = make_engine(settings.require_database_url(), pool_size=1)
+        with engine.begin() as connection:
+            images.release_expired(connection, max_lost_claims=settings.max_lost_claims, owner_prefix=prefix)
+            jobs.release_expired(connection, owner_prefix=prefix)
+        heartbeats.forget(engine, _name())
+        engine.dispose()
+    except SQLAlchemyError as error:
+        log.warning("leases of this worker run out by themselves: %s", type(error).__name__)
+
+
+def _beat() -> None:
+    engine = make_engine(get_settings().require_database_url(), pool_size=1)
+    while not _stop.is_set():
+        try:
+            heartbeats.beat(engine, _name(), "worker", {"processes": get_settings().worker_processes})
+        except SQLAlchemyError as error:
+            log.warning("no sign of life could be given: %s", type(error).__name__)
+        _stop.wait(BEAT)
+    engine.dispose()
+
+
+def _name() -> str:
+    return f"worker:{socket.gethostname()}:{os.getpid()}"

@@ -1,0 +1,190 @@
+"""Cards with figures, and the strip that says what is under way."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import streamlit as st
+
+from ops_core.analytics.frames import Figures
+from ops_core.db.operations import ALIVE_SECONDS, COUNT_LIMIT, Backlog
+from ops_core.ui import cached
+from ops_core.ui.frame import database
+from ops_core.ui.markdown import plain
+
+#: Seconds between two looks of the strip at what is under way.
+STRIP_SECONDS = 5
+
+
+def figure_cards(figures: Figures) -> None:
+    """The four figures of the jobs in the table below."""
+    shown = f"the {figures.operations} jobs shown below" if figures.operations else "the jobs shown below"
+    recovered = f"{figures.recovered:,} recovered since" if figures.recovered else None
+    with st.grid(4, min_column_width=170):
+        _card(
+            "Operations",
+            figures.operations,
+            f"How many finished jobs are shown below, {cached.JOBS_SHOWN} at most.",
+        )
+        _card("Images uploaded", figures.uploaded, f"Photos that {shown} brought into the store.", "green")
+        _card(
+            "Images failed",
+            figures.failed,
+            f"Photos that {shown} tried and left failed. Some may have been brought in since; "
+            "each job's row says so.",
+            "red",
+            note=recovered,
+        )
+        _card(
+            "Retryable failures",
+            figures.retryable,
+            f"Of the failures of {shown}: those whose error is transient (rate limits, timeouts, network "
+            "errors, HTTP 502 to 504), counted as they were when the job ended.",
+            "orange",
+        )
+
+
+def failure_cards(backlog: Backlog) -> None:
+    """Failed images by what can be done about them."""
+    with st.grid(4, min_column_width=190):
+        _card(
+            "Need a decision",
+            backlog.ambiguous,
+            "Failed images whose error could be temporary or final: a person has to look.",
+            "violet",
+        )
+        _card(
+            "Retries used up",
+            backlog.given_up,
+            "Images that failed with a transient error and again on each of three automatic retries.",
+            "red",
+        )
+        _card(
+            "Cannot succeed",
+            backlog.permanent,
+            "Failed images with a permanent error, such as not found: trying again does not help.",
+            "gray",
+        )
+        _card(
+            "Retryable",
+            backlog.transient,
+            "Failed images with a transient error that have automatic retries left.",
+            "orange",
+        )
+
+
+@st.fragment(run_every=f"{STRIP_SECONDS}s")
+def underway_strip() -> None:
+    """Jobs waiting and running, and whether anybody works on them; looks again by itself."""
+    with database():
+        now = cached.underway()
+        parts = [
+            f":blue-badge[:material/autorenew: {amount(now.backlog.running)} running]",
+            f":gray-badge[:material/schedule: {amount(now.backlog.waiting)} waiting]",
+            _process_badge(now, "worker"),
+            _process_badge(now, "dispatcher"),
+        ]
+        st.markdown(" ".join(parts))
+        if not now.alive("worker"):
+            _nobody_works(now)
+
+
+@st.fragment(run_every=f"{STRIP_SECONDS}s")
+def overview() -> None:
+    """What needs a person, and how the parts are; looks again by itself."""
+    with database():
+        now = cached.underway()
+        st.subheader("Failed images")
+        if not now.backlog.needs_a_person:
+            st.success("No failed image waits for a person.", icon=":material/check_circle:")
+        failure_cards(now.backlog)
+        st.subheader("The system")
+        if not now.alive("worker"):
+            _nobody_works(now)
+        system_cards(now)
+
+
+def system_cards(now: cached.Underway) -> None:
+    """Work in hand, and the health of the parts from their heartbeats."""
+    with st.grid(4, min_column_width=190):
+        _card("Running jobs", now.backlog.running, "Jobs in a worker's hands.", "blue")
+        _card("Waiting jobs", now.backlog.waiting, "Jobs that wait for a worker, or for another try.")
+        for kind in ("worker", "dispatcher"):
+            alive = now.alive(kind)
+            ages = now.heard.get(kind)
+            st.metric(
+                f"{kind.capitalize()}s alive",
+                f":green[{alive}]" if alive else ":red[0]",
+                help=f"Processes heard of within {ALIVE_SECONDS} seconds.",
+                border=True,
+                height="stretch",
+                delta=f"heard {ago(ages[0])}" if ages else "never heard of",
+                delta_color="off",
+                delta_arrow="off",
+            )
+
+
+def read_at_line(now: cached.RecentJobs) -> str:
+    """When the data is from, on the viewer's clock."""
+    zone = zone_name()
+    local = now.read_at.astimezone(ZoneInfo(zone))
+    return f"Data from **{local:%H:%M:%S}** ({plain(zone)})"
+
+
+def zone_name() -> str:
+    """The viewer's time zone; UTC if the browser does not say."""
+    zone = st.context.timezone or "UTC"
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return "UTC"
+    return zone
+
+
+def amount(count: int) -> str:
+    """A bounded count as people read it: "1,250", or "10,000+" where counting stopped."""
+    return f"{COUNT_LIMIT:,}+" if count > COUNT_LIMIT else f"{count:,}"
+
+
+def ago(seconds: float) -> str:
+    """How long ago, in the largest unit that fits."""
+    if seconds < 60:
+        return f"{max(0, round(seconds))} s ago"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min ago"
+    return f"{seconds / 3600:.0f} h ago"
+
+
+def _card(label: str, count: int, help_text: str, colour: str | None = None, note: str | None = None) -> None:
+    text = amount(count) if count <= COUNT_LIMIT else f"{COUNT_LIMIT:,}+"
+    st.metric(
+        label,
+        f":{colour}[{text}]" if colour and count else text,
+        help=help_text,
+        border=True,
+        height="stretch",
+        delta=note,
+        delta_color="green",
+        delta_arrow="off",
+    )
+
+
+def _process_badge(now: cached.Underway, kind: str) -> str:
+    alive = now.alive(kind)
+    if alive:
+        plural = "s" if alive > 1 else ""
+        return (
+            f":green-badge[:material/check_circle: {alive} {kind}{plural}, heard {ago(now.heard[kind][0])}]"
+        )
+    return f":red-badge[:material/error: no {kind}]"
+
+
+def _nobody_works(now: cached.Underway) -> None:
+    ages = now.heard.get("worker")
+    last = f"The last one was heard of {ago(ages[0])}. " if ages else ""
+    st.warning(
+        f"{last}Waiting jobs stay where they are until one starts: `venue-ops up` starts everything, "
+        "`venue-ops worker` one worker.",
+        title="No worker is running",
+        icon=":material/engineering:",
+    )

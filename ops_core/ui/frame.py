@@ -1,0 +1,110 @@
+"""The frame every page stands in: set-up, access, navigation, and what shows when the database is away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import IntEnum
+
+import streamlit as st
+from sqlalchemy.exc import SQLAlchemyError
+
+from ops_core.db.engine import is_unavailable, lacks_schema
+from ops_core.settings import NotRunning
+
+PRODUCT = "Venue Image Operations"
+ICON = "🖼️"
+
+#: Every page there is: label, file, icon.
+PAGES = (
+    ("Home", "streamlit_app.py", ":material/home:"),
+    ("Operations", "pages/operations.py", ":material/photo_library:"),
+)
+
+
+class Role(IntEnum):
+    """What a person may do; each role may do what those below it may."""
+
+    VIEWER = 1  #: Look.
+    OPERATOR = 2  #: Retry, pause, triage.
+    ADMIN = 3  #: Change settings, rules and roles.
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """The person in front of the screen; `name` goes into audit rows."""
+
+    name: str
+    role: Role
+
+
+def visitor() -> Visitor:
+    """Who is here. Without sign-in the console listens on this machine only; who reaches it is `local`."""
+    return Visitor(name="local", role=Role.ADMIN)
+
+
+@contextmanager
+def open_page(title: str, *, role: Role = Role.VIEWER) -> Iterator[Visitor]:
+    """Begin a page: `with open_page("Operations"):` around its whole body.
+
+    Sets the page up, refuses visitors below `role`, draws the navigation, and turns a database
+    that is away into a calm screen instead of a traceback.
+    """
+    st.set_page_config(
+        page_title=f"{title} · {PRODUCT}",
+        page_icon=ICON,
+        layout="wide",
+        menu_items={"About": f"**{PRODUCT}**: what happened to every venue image, and how to put it right."},
+    )
+    person = visitor()
+    _navigation(person)
+    if person.role < role:
+        st.error(
+            f"This page needs the role {role.name.lower()}; you are {person.role.name.lower()}. "
+            "Ask an admin for it.",
+            icon=":material/lock:",
+        )
+        st.stop()
+    with database():
+        yield person
+
+
+@contextmanager
+def database() -> Iterator[None]:
+    """Show a calm screen, and stop, where the body finds the database away or without its tables.
+
+    `open_page` does this for the page; a fragment that reruns by itself needs it again.
+    """
+    try:
+        yield
+    except NotRunning as error:
+        _away("No database is running", str(error))
+    except SQLAlchemyError as error:
+        if lacks_schema(error):
+            _away(
+                "The database is not prepared for this version",
+                "Run `venue-ops migrate`, then try again. `venue-ops doctor` tells more.",
+            )
+        elif is_unavailable(error):
+            _away(
+                "Database not reachable",
+                "Start it with `venue-ops up`, or check `DATABASE_URL`; `venue-ops doctor` tells more. "
+                "Nothing is lost: work goes on by itself once the database is back.",
+            )
+        else:
+            raise
+
+
+def _away(title: str, what_to_do: str) -> None:
+    st.error(what_to_do, title=title, icon=":material/database_off:")
+    st.button("Try again", icon=":material/refresh:", key="try_again", on_click=st.cache_data.clear)
+    st.stop()
+
+
+def _navigation(person: Visitor) -> None:
+    with st.sidebar:
+        st.markdown(f"### {ICON} Venue images")
+        for label, file, icon in PAGES:
+            st.page_link(file, label=label, icon=icon, width="stretch")
+        st.caption(f"You are **{person.name}**")

@@ -1,0 +1,20 @@
+"""Words from outside, made safe to stand in Markdown."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote, urlsplit
+
+_MARKS = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])")
+
+
+def plain(text: str) -> str:
+    """`text` so that Markdown shows it as it is: no links, images, badges, formulas or line breaks."""
+    return _MARKS.sub(r"\\\1", " ".join(text.split()))
+
+
+def link(text: str, url: str | None) -> str:
+    """A Markdown link to `url` if that is a web address, else the text alone."""
+    if not url or urlsplit(url).scheme not in ("http", "https"):
+        return plain(text)
+    return f"[{plain(text)}]({quote(url, safe=':/?#@!$&*+,;=%~')})"

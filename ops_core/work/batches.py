@@ -1,0 +1,76 @@
+"""Jobs that stand for many venues: they write one enrichment per venue, and end."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Engine
+
+from ops_core.db import jobs, places
+from ops_core.db.jobs import ClaimedJob, JobResult
+from ops_core.domain.jobs import JobKind, JobState, JobStatus
+from ops_core.settings import Settings
+from ops_core.work.session import owner_name
+
+#: Venues one stale scan takes on at most, unless its args say otherwise.
+DEFAULT_LIMIT = 500
+
+
+def expand(engine: Engine, settings: Settings, job_id: int) -> list[int]:
+    """Run a batch or stale job: its enrichments and its end are one transaction. The new jobs' ids.
+
+    Venues that have an enrichment open already are not given a second one.
+    """
+    with engine.begin() as connection:
+        claimed = jobs.claim(connection, [job_id], owner=owner_name(), lease_seconds=settings.lease_seconds)
+    if not claimed:
+        return []
+    job = claimed[0]
+    started = time.monotonic()
+    with engine.begin() as connection:
+        venue_ids = _venues(connection, settings, job)
+        children = jobs.enqueue_enrichments(
+            connection,
+            venue_ids,
+            actor=job.actor,
+            force=bool(job.args.get("force")),
+            parent_id=job.id,
+            max_attempts=settings.job_max_attempts,
+        )
+        status = JobStatus.SUCCESS if children else JobStatus.SKIPPED
+        meta = {
+            "status": status,
+            "total_venues": len(venue_ids),
+            "jobs_spawned": len(children),
+            "summary": _summary(len(venue_ids), len(children)),
+            "completed_at": datetime.now(UTC).isoformat(),
+            "execution_time_ms": round((time.monotonic() - started) * 1000),
+        }
+        if not jobs.finish(connection, job, JobResult(state=JobState.COMPLETED, status=status, meta=meta)):
+            connection.rollback()
+            return []
+    return children
+
+
+def _venues(connection: Connection, settings: Settings, job: ClaimedJob) -> list[int]:
+    if job.kind is JobKind.BATCH:
+        return [int(venue_id) for venue_id in job.args["venue_ids"]]
+    return places.venues_due(
+        connection,
+        now=datetime.now(UTC),
+        without_days=settings.recheck_without_images_days,
+        with_days=settings.recheck_with_images_days,
+        limit=int(job.args.get("limit", DEFAULT_LIMIT)),
+        force=bool(job.args.get("force")),
+    )
+
+
+def _summary(venues: int, spawned: int) -> str:
+    if venues == 0:
+        return "No venues are due"
+    noun = "venue" if spawned == 1 else "venues"
+    text = f"Queued {spawned} {noun} for enrichment"
+    if spawned < venues:
+        text += f"; {venues - spawned} not found or queued already"
+    return text

@@ -1,0 +1,111 @@
+"""The dispatcher: one small loop that starts what is scheduled, tells of what is due, frees what is stale.
+
+Any number may run; an advisory lock makes one of them the leader. It sends nothing itself: `send`
+is handed in, so that this module does not know the queue.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from croniter import croniter
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from ops_core.db import heartbeats, images, jobs, leader, reference, schedules
+from ops_core.domain.jobs import JobKind
+from ops_core.settings import Settings
+
+log = logging.getLogger(__name__)
+
+#: Tells workers about jobs of one kind; raises `NotSent` when the broker cannot be reached.
+Send = Callable[[JobKind, Sequence[int]], None]
+
+#: Most jobs that workers have been told of and have not begun: a longer queue waits in the table.
+AHEAD = 400
+#: Seconds after which a job that nobody began is told of again: its message may be lost.
+TELL_AGAIN = 60.0
+_SINGLE = (JobKind.BATCH, JobKind.STALE)
+
+
+class NotSent(Exception):
+    """The broker could not be reached; the rows stay due."""
+
+
+def run(engine: Engine, settings: Settings, stop: threading.Event, send: Send) -> None:
+    """Work until `stop` is set. An unreachable database or broker is waited out."""
+    name = f"dispatcher:{socket.gethostname()}:{os.getpid()}"
+    while not stop.is_set():
+        try:
+            with leader.leadership(engine) as is_leader:
+                while not stop.is_set():
+                    leads = is_leader()
+                    heartbeats.beat(engine, name, "dispatcher", {"leader": leads})
+                    if leads:
+                        round_(engine, settings, send)
+                    stop.wait(settings.dispatch_interval)
+        except SQLAlchemyError as error:
+            log.warning("database away (%s), trying again", type(error).__name__)
+            stop.wait(settings.dispatch_interval)
+    heartbeats.forget(engine, name)
+
+
+def round_(engine: Engine, settings: Settings, send: Send) -> None:
+    """One round: free what is stale, start what is scheduled, tell of what is due."""
+    with engine.begin() as connection:
+        freed = images.release_expired(connection, max_lost_claims=settings.max_lost_claims)
+        freed += jobs.release_expired(connection)
+        if freed:
+            log.info("freed %d claims of workers that are gone", freed)
+        reference.ensure_attempt_months(connection, datetime.now(UTC))
+        fire_schedules(connection, settings)
+    tell(engine, settings, send)
+
+
+def fire_schedules(connection: Connection, settings: Settings) -> list[int]:
+    """Write a job for every schedule that is due and move it on; runs that were missed count as one."""
+    now = datetime.now(UTC)
+    written = []
+    for schedule in schedules.take_due(connection):
+        written.append(
+            jobs.enqueue(
+                connection,
+                schedule.kind,
+                actor=f"schedule:{schedule.name}",
+                args=schedule.args,
+                max_attempts=settings.job_max_attempts,
+            )
+        )
+        following = croniter(schedule.cron, now).get_next(datetime) if schedule.cron else None
+        schedules.move_on(connection, schedule, following)
+    return written
+
+
+def tell(engine: Engine, settings: Settings, send: Send) -> int:
+    """Send one message for every chunk of due jobs; how many jobs were told of."""
+    with engine.begin() as connection:
+        due = jobs.take_due(
+            connection, limit=AHEAD, again_after=TELL_AGAIN, kinds=[JobKind.ENRICHMENT, *_SINGLE]
+        )
+    chunks = list(_chunks(due, settings.venues_per_task))
+    for place, (kind, ids) in enumerate(chunks):
+        try:
+            send(kind, ids)
+        except NotSent as error:
+            unsent = [job_id for _, rest in chunks[place:] for job_id in rest]
+            log.warning("broker away, %d jobs stay due: %s", len(unsent), error)
+            with engine.begin() as connection:
+                jobs.forget_hints(connection, unsent)
+            return len(due) - len(unsent)
+    return len(due)
+
+
+def _chunks(due: Sequence[tuple[int, JobKind]], size: int) -> list[tuple[JobKind, list[int]]]:
+    singles = [(kind, [job_id]) for job_id, kind in due if kind in _SINGLE]
+    many = [job_id for job_id, kind in due if kind not in _SINGLE]
+    return singles + [(JobKind.ENRICHMENT, many[i : i + size]) for i in range(0, len(many), size)]

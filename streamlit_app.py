@@ -1,0 +1,12 @@
+"""Home: what needs a person now."""
+
+import streamlit as st
+
+from ops_core.ui import cards
+from ops_core.ui.frame import open_page
+
+with open_page("Home"):
+    st.title("What needs you now")
+    st.caption("Open failures by what can be done about them, and whether the system is at work.")
+    cards.overview()
+    st.page_link("pages/operations.py", label="See the last operations", icon=":material/arrow_forward:")

@@ -1,0 +1,62 @@
+"""What all tests share: a clean environment, a real PostgreSQL when asked for, and what this machine has."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine
+
+from ops_core.db.engine import get_engine, make_engine
+from ops_core.settings import Settings, get_settings
+from tests.support.postgres import TestServer
+
+_OURS = ("VENUE_OPS_", "DATABASE_URL", "BROKER_URL")
+
+
+def pytest_report_header() -> str:
+    chromium = shutil.which("chromium") or shutil.which("google-chrome") or "Playwright's own, if installed"
+    return f"python {sys.version.split()[0]}; browser: {chromium}"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path) -> Iterator[None]:
+    """No setting of the machine's owner reaches a test, and no test's setting reaches the next."""
+    for name in list(os.environ):
+        if name.startswith(_OURS):
+            monkeypatch.delenv(name)
+    monkeypatch.setitem(Settings.model_config, "env_file", None)
+    monkeypatch.setenv("VENUE_OPS_DATA_DIR", str(tmp_path / "data"))
+    _forget()
+    yield
+    _forget()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
+    """One real server for the session."""
+    test_server = TestServer(tmp_path_factory.mktemp("pg"))
+    yield test_server
+    test_server.server.stop()
+
+
+@pytest.fixture
+def database(postgres: TestServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """An engine on a fresh database with the current schema, which the settings point to as well."""
+    with postgres.fresh() as url:
+        monkeypatch.setenv("DATABASE_URL", url)
+        _forget()
+        engine = make_engine(url)
+        yield engine
+        engine.dispose()
+        if get_engine.cache_info().currsize:
+            get_engine().dispose()
+            get_engine.cache_clear()
+
+
+def _forget() -> None:
+    get_settings.cache_clear()
+    get_engine.cache_clear()

@@ -1,0 +1,247 @@
+"""Enrichment over a real database, store and sandbox; the queue's part is in its own tests."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from decimal import Decimal
+
+import pytest
+from PIL import Image
+
+from ops_core.sandbox.faults import Fault
+from ops_core.work import enrich
+from tests.support.system import System
+
+pytestmark = [pytest.mark.postgres]
+
+#: The keys the mission's page lists for `meta`.
+MISSION_KEYS = {
+    "status",
+    "images_discovered",
+    "images_uploaded",
+    "images_failed",
+    "failure_breakdown",
+    "failed_images",
+    "providers",
+    "total_cost_usd",
+    "summary",
+    "imagekit_urls",
+    "completed_at",
+}
+
+
+def test_thirty_venues_are_enriched_and_store_database_and_sandbox_agree(system: System) -> None:
+    job_ids = system.enqueue(system.add_venues(30))
+
+    ran = sum(enrich.run(system.engine, system.settings, job_ids[i : i + 8]) for i in range(0, 30, 8))
+
+    assert ran == 30
+    states = system.agree()
+    assert set(states) == {"uploaded"}
+    assert states["uploaded"] > 100
+    assert len(system.stored_files()) == states["uploaded"]
+    photos = [line for line in system.sandbox.log(kind="image") if line["outcome"] == "ok"]
+    assert len(photos) == states["uploaded"]
+    assert max(Counter(line["key"] for line in photos).values()) == 1
+    for path in system.stored_files()[:20]:
+        Image.open(io.BytesIO(path.read_bytes())).load()
+        thumbnail = path.parent / "thumbs" / f"{path.stem}.jpg"
+        with Image.open(thumbnail) as small:
+            assert small.size == (200, 150)
+
+
+def test_a_job_carries_every_key_of_its_report_and_the_same_figures_as_columns(system: System) -> None:
+    (job_id,) = system.enqueue(system.add_venues(3)[-1:])
+    enrich.run(system.engine, system.settings, [job_id])
+
+    (job,) = system.rows("SELECT * FROM jobs WHERE id = :id", id=job_id)
+    meta = job.meta
+    assert set(meta) >= MISSION_KEYS
+    assert (meta["images_discovered"], meta["images_uploaded"], meta["images_failed"]) == (
+        job.images_discovered,
+        job.images_uploaded,
+        job.images_failed,
+    )
+    assert meta["status"] == job.status
+    assert meta["venue_context"]["venue_name"] == "Venue 2"
+    assert meta["execution_time_ms"] > 0
+    assert len(meta["imagekit_urls"]) == job.images_uploaded
+    lines = system.rows("SELECT * FROM job_providers WHERE job_id = :id", id=job_id)
+    assert sum(line.images_uploaded for line in lines) == job.images_uploaded
+    assert {line.provider for line in lines} == {"google_places", "wikimedia_commons"}
+
+
+def test_costs_are_what_the_provider_charges_per_call(system: System) -> None:
+    job_ids = system.enqueue(system.add_venues(6))
+    enrich.run(system.engine, system.settings, job_ids)
+
+    media_calls = len(system.sandbox.log(provider="google_places", kind="resolve"))
+    assert media_calls > 0
+    spent = system.value("SELECT sum(cost_usd) FROM jobs")
+    assert spent == Decimal("0.007") * media_calls
+    assert spent == system.value("SELECT sum(cost_usd) FROM attempts")
+    assert spent == system.value("SELECT sum(cost_usd) FROM job_providers")
+    assert spent == system.value("SELECT sum(cost_usd) FROM rollups")
+
+
+def test_a_rejected_key_is_an_error_and_never_no_images(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venue_ids = system.add_venues(1)
+    with system.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE venues SET provider_ids = provider_ids - 'wikidata', latitude = NULL, longitude = NULL"
+        )
+    system.sandbox.set_faults(listing_rates={Fault.AUTH_ERROR: 1.0})
+    (job_id,) = system.enqueue(venue_ids)
+
+    enrich.run(system.engine, system.settings, [job_id])
+
+    (job,) = system.rows("SELECT state, status, attempt, meta FROM jobs WHERE id = :id", id=job_id)
+    assert (job.state, job.status, job.attempt) == ("discarded", "error", 1)
+    assert job.meta["providers"]["google_places"]["error_type"] == "auth_error"
+    assert "google_places encountered errors" in job.meta["summary"]
+    assert system.value("SELECT last_checked_at FROM venues") is None
+
+
+def test_a_provider_that_is_down_for_a_moment_is_asked_again_by_the_same_job(system: System) -> None:
+    system.sandbox.set_faults(outages={"google_places": 503, "wikimedia_commons": 503})
+    (job_id,) = system.enqueue(system.add_venues(1))
+    enrich.run(system.engine, system.settings, [job_id])
+
+    (job,) = system.rows("SELECT state, errors FROM jobs WHERE id = :id", id=job_id)
+    assert job.state == "retryable"
+    assert "no provider could list photos" in job.errors[0]["error"]
+
+    system.sandbox.set_faults(outages={})
+    with system.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET scheduled_at = now()")
+        connection.exec_driver_sql("UPDATE rate_limits SET blocked_until = NULL")
+    enrich.run(system.engine, system.settings, [job_id])
+    (job,) = system.rows("SELECT state, status, attempt FROM jobs WHERE id = :id", id=job_id)
+    assert job.state == "completed"
+    assert job.attempt == 2
+
+
+def test_a_venue_checked_recently_is_skipped_unless_forced(system: System) -> None:
+    venue_ids = system.add_venues(2)
+    enrich.run(system.engine, system.settings, system.enqueue(venue_ids))
+    asked = len(system.sandbox.log(kind="listing"))
+
+    fresh = system.enqueue(venue_ids)
+    enrich.run(system.engine, system.settings, fresh)
+    assert {row.status for row in system.rows("SELECT status FROM jobs WHERE id = ANY(:ids)", ids=fresh)} == {
+        "skipped"
+    }
+    assert len(system.sandbox.log(kind="listing")) == asked
+
+    forced = system.enqueue(venue_ids, force=True)
+    enrich.run(system.engine, system.settings, forced)
+    assert len(system.sandbox.log(kind="listing")) > asked
+    for row in system.rows("SELECT * FROM jobs WHERE id = ANY(:ids)", ids=forced):
+        assert row.images_uploaded == 0
+        assert row.meta["images_existing"] == row.images_discovered
+    system.agree()
+
+
+def test_two_runs_of_the_same_job_at_once_are_one(system: System) -> None:
+    job_ids = system.enqueue(system.add_venues(2))
+    assert enrich.run(system.engine, system.settings, job_ids) == 2
+    assert enrich.run(system.engine, system.settings, job_ids) == 0
+    system.agree()
+
+
+def test_an_open_enrichment_is_not_queued_a_second_time(system: System) -> None:
+    venue_ids = system.add_venues(3)
+    assert len(system.enqueue(venue_ids)) == 3
+    assert system.enqueue(venue_ids) == []
+
+
+FAULTS = {
+    Fault.RATE_LIMITED: "rate_limited",
+    Fault.SERVER_ERROR: "server_error",
+    Fault.BAD_GATEWAY: "bad_gateway",
+    Fault.SERVICE_UNAVAILABLE: "service_unavailable",
+    Fault.GATEWAY_TIMEOUT: "gateway_timeout",
+    Fault.TIMEOUT: "network_timeout",
+    Fault.RESET: "network_error",
+    Fault.FORBIDDEN: "forbidden",
+    Fault.NOT_FOUND: "not_found",
+    Fault.AUTH_ERROR: "auth_error",
+    Fault.HTML: "not_an_image",
+    Fault.TRUNCATED: "network_error",
+    Fault.CUT_JPEG: "corrupt_image",
+    Fault.OVERSIZE: "file_too_large",
+    Fault.WRONG_TYPE: "unsupported_format",
+    Fault.SVG: "unsupported_format",
+    Fault.EMPTY: "empty_body",
+    Fault.STALE_REFERENCE: "stale_reference",
+}
+
+
+def test_every_fault_of_the_sandbox_is_expected_here() -> None:
+    assert set(FAULTS) == set(Fault)
+
+
+def test_every_fault_ends_in_its_error_type(system: System) -> None:
+    # one listing tells which photos there are; then each fault is forced on one photo of its own
+    venue_ids = system.add_venues(30)
+    system.sandbox.set_faults(rates={})
+    with system.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE providers SET active = false WHERE code = 'wikimedia_commons'")
+    probe = system.enqueue(venue_ids)
+    system.sandbox.set_faults(rates={Fault.SERVER_ERROR: 1.0})
+    for i in range(0, 30, 10):
+        enrich.run(system.engine, system.settings, probe[i : i + 10])
+    refs = [row.provider_ref for row in system.rows("SELECT provider_ref FROM images ORDER BY id")]
+    assert len(refs) >= len(FAULTS)
+    script = {
+        f"{'resolve' if fault is Fault.STALE_REFERENCE else 'image'}:google_places:{ref}": [fault]
+        for ref, fault in zip(refs, FAULTS, strict=False)
+    }
+    system.sandbox.set_faults(rates={}, script=script)
+    with system.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE images SET state = 'discovered', error_type = NULL, not_before = NULL"
+        )
+
+    again = system.enqueue(venue_ids, force=True)
+    for i in range(0, 30, 10):
+        enrich.run(system.engine, system.settings, again[i : i + 10])
+
+    found = {row.provider_ref: row for row in system.rows("SELECT * FROM images")}
+    seen = {fault: found[ref].error_type for ref, fault in zip(refs, FAULTS, strict=False)}
+    assert seen == FAULTS
+    assert all(row.state == "uploaded" for ref, row in found.items() if ref not in refs[: len(FAULTS)])
+    breakdown = Counter[str]()
+    for row in system.rows("SELECT meta FROM jobs WHERE id = ANY(:ids)", ids=again):
+        breakdown.update(row.meta["failure_breakdown"])
+        for image in row.meta["failed_images"]:
+            assert set(image) >= {"provider_url", "provider", "error_type", "status_code", "timestamp"}
+    assert breakdown == Counter(FAULTS.values())
+
+
+def test_no_key_is_written_anywhere(system: System) -> None:
+    system.sandbox.set_faults(rates={Fault.SERVER_ERROR: 0.3, Fault.AUTH_ERROR: 0.2, Fault.HTML: 0.2})
+    enrich.run(system.engine, system.settings, system.enqueue(system.add_venues(6)))
+    for table in ("images", "attempts", "jobs", "job_providers"):
+        dump = json.dumps([str(row) for row in system.rows(f"SELECT * FROM {table}")])
+        assert "sandbox-google-key" not in dump, table
+
+
+def test_transient_failures_are_tried_three_times_more_and_then_set_aside(system: System) -> None:
+    venue_ids = system.add_venues(2)
+    system.sandbox.set_faults(rates={Fault.BAD_GATEWAY: 1.0}, recover_tries=1000)
+    for _ in range(6):
+        enrich.run(system.engine, system.settings, system.enqueue(venue_ids, force=True))
+        with system.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE images SET not_before = NULL")
+
+    rows = system.rows("SELECT state, retry_count, tries FROM images")
+    assert rows
+    assert {(row.state, row.retry_count, row.tries) for row in rows} == {("permanently_failed", 3, 4)}
+    last = system.rows("SELECT status, images_failed, meta FROM jobs ORDER BY id DESC LIMIT 2")
+    assert {(row.status, row.images_failed) for row in last} == {("failed", 0)}
+    assert all("failed before" in row.meta["summary"] for row in last)

@@ -1,0 +1,206 @@
+"""A secret planted anywhere is never in what comes out, and what is no secret stays as it was."""
+
+from __future__ import annotations
+
+import json
+import string
+from urllib.parse import quote, unquote
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from ops_core.providers.redact import PLACEHOLDER, redact, redact_url
+
+NAMES = [
+    "key",
+    "apikey",
+    "apiKey",
+    "api_key",
+    "access_token",
+    "token",
+    "client_id",
+    "client_secret",
+    "signature",
+    "sig",
+    "ik-s",
+    "session_token",
+    "X-Amz-Signature",
+    "X-Amz-Credential",
+    "X-Amz-Security-Token",
+    "password",
+    "GOOGLE_PLACES_API_KEY",
+]
+
+# begins with a letter that no harmless value holds, so that the two are never the same by chance
+secrets = st.text(string.ascii_letters + string.digits + "-_~", min_size=11, max_size=50).map("Z".__add__)
+names = st.sampled_from(NAMES).flatmap(lambda name: st.sampled_from([name, name.lower(), name.upper()]))
+harmless_names = st.sampled_from(
+    [
+        "maxwidth",
+        "photo_reference",
+        "w",
+        "h",
+        "page_token",
+        "keyword",
+        "monkey",
+        "sort_key",
+        "tokens",
+        "signal",
+        "ixid",
+        "q",
+        "continue",
+        "iiprop",
+        "keys",
+    ]
+)
+harmless_values = st.text(string.ascii_letters.replace("Z", "") + string.digits + "-_.~%/+", max_size=20)
+words = st.text(string.ascii_letters + " .,:;()/-", max_size=30)
+
+
+@st.composite
+def encoded_names(draw: st.DrawFn) -> str:
+    """A secret parameter's name with some of its letters percent-encoded."""
+    name = draw(st.sampled_from(NAMES))
+    marks = draw(st.lists(st.booleans(), min_size=len(name), max_size=len(name)))
+    return "".join(f"%{ord(char):02x}" if mark else char for char, mark in zip(name, marks, strict=True))
+
+
+@st.composite
+def addresses(draw: st.DrawFn) -> tuple[str, str]:
+    """An address with a secret in its query or fragment, and the secret."""
+    secret = draw(secrets)
+    pairs = [
+        f"{name}={value}"
+        for name, value in draw(st.lists(st.tuples(harmless_names, harmless_values), max_size=3))
+    ]
+    pairs.insert(draw(st.integers(0, len(pairs))), f"{draw(names | encoded_names())}={secret}")
+    return f"https://api.example.org/v1/photo{draw(st.sampled_from('?#'))}{'&'.join(pairs)}", secret
+
+
+def assert_gone(secret: str, text: str) -> None:
+    for depth in range(4):
+        assert secret not in text, f"found after {depth} decodings"
+        text = unquote(text)
+
+
+@given(addresses())
+def test_a_secret_in_an_address_does_not_come_out(planted: tuple[str, str]) -> None:
+    url, secret = planted
+    assert_gone(secret, redact_url(url))
+    assert_gone(secret, redact(url))
+
+
+@given(addresses(), words, words)
+def test_a_secret_in_an_address_inside_a_sentence_does_not_come_out(
+    planted: tuple[str, str], before: str, after: str
+) -> None:
+    url, secret = planted
+    for text in (f"{before} {url} {after}", f"{before}<{url}>{after}", f'{before}"{url}"{after}', f"({url})"):
+        assert_gone(secret, redact(text))
+
+
+@given(addresses(), st.integers(1, 3))
+def test_a_secret_in_an_encoded_address_does_not_come_out(planted: tuple[str, str], depth: int) -> None:
+    url, secret = planted
+    for _ in range(depth):
+        url = quote(url, safe="")
+    assert_gone(secret, redact_url(f"https://proxy.example.org/?url={url}&w=1"))
+    assert_gone(secret, redact(f"fetching {url} failed"))
+
+
+@given(st.text(min_size=12, max_size=30), names)
+def test_a_secret_of_any_characters_does_not_come_out_of_a_query(secret: str, name: str) -> None:
+    value = quote(secret, safe="", errors="replace")
+    assert value not in redact_url(f"https://api.example.org/?a=1&{name}={value}&b=2")
+
+
+@given(secrets, st.sampled_from(["Bearer", "Basic", "Client-ID", "fsq3", "Token"]))
+def test_a_secret_in_a_header_does_not_come_out(secret: str, scheme: str) -> None:
+    for text in (
+        f"Authorization: {scheme} {secret}",
+        f"authorization={scheme} {secret}",
+        f"sent X-Goog-Api-Key: {secret} to the host",
+        str({"Authorization": f"{scheme} {secret}", "Accept": "*/*"}),
+        json.dumps({"x-goog-api-key": secret}),
+        json.dumps(json.dumps({"headers": {"X-Goog-Api-Key": secret}})),
+        f"Bearer {secret}",
+    ):
+        assert secret not in redact(text)
+
+
+@given(secrets, names)
+def test_a_secret_in_json_does_not_come_out(secret: str, name: str) -> None:
+    for text in (
+        json.dumps({"a": 1, name: secret}),
+        repr({name: secret, "b": [2]}),
+        json.dumps(json.dumps({name: secret})),
+    ):
+        assert secret not in redact(text)
+
+
+@given(secrets, secrets)
+def test_a_user_and_password_in_an_address_do_not_come_out(user: str, password: str) -> None:
+    for text in (
+        f"https://{user}:{password}@example.org/a",
+        f"could not connect to postgresql://{user}:{password}@db:5432/ops",
+        f"https://{user}:{password}@with@at@example.org/",
+        "https://p.example.org/?u=" + quote(f"https://{user}:{password}@example.org/a", safe=""),
+    ):
+        assert user not in redact(text)
+        assert password not in redact(text)
+        assert password not in redact_url(text)
+
+
+@given(st.text(string.ascii_letters + string.digits + "-_", min_size=20, max_size=40), words)
+def test_what_looks_like_a_google_key_does_not_come_out(rest: str, around: str) -> None:
+    assert f"AIza{rest}" not in redact(f"{around} AIza{rest} {around}")
+
+
+@given(
+    st.text(max_size=80)
+    | st.lists(
+        st.sampled_from([*NAMES, "=", "%3D", "&", "://", "@", '"', ":", " ", "Bearer ", "x9", "\\", "%"])
+    ).map("".join)
+)
+@example('"key": "a" "token": \'')
+def test_redacting_twice_changes_nothing(text: str) -> None:
+    assert redact(redact(text)) == redact(text)
+    assert redact_url(redact_url(text)) == redact_url(text)
+
+
+@given(st.lists(st.tuples(harmless_names, harmless_values), max_size=5))
+def test_harmless_parameters_are_untouched(pairs: list[tuple[str, str]]) -> None:
+    url = "https://lh3.googleusercontent.com/places/AU_x-1=s1600?" + "&".join(
+        f"{name}={value}" for name, value in pairs
+    )
+    assert redact_url(url) == url
+    assert redact(f"see {url} now") == f"see {url} now"
+
+
+@given(addresses())
+def test_what_stands_beside_a_secret_is_untouched(planted: tuple[str, str]) -> None:
+    url, secret = planted
+    assert redact_url(url) == url.replace(secret, PLACEHOLDER)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "HTTP 403 from places.googleapis.com.",
+        "Google: The provided Place ID is no longer valid.",
+        "The token expired; the key was refused.",
+        "https://commons.wikimedia.org/wiki/File:Key_West.jpg?width=3",
+        "a=1, b=2, c:3",
+    ],
+)
+def test_ordinary_sentences_are_untouched(text: str) -> None:
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    "piece", ["a_", "%25", "://", "key", '"key":"\\', "%3a%2f%2f", "bearer ", "key%3D", "\\"]
+)
+def test_long_hostile_text_is_redacted_in_a_moment(piece: str) -> None:
+    redact(piece * 20_000)  # quadratic time would run into the test's time limit
+    redact_url(piece * 20_000)

@@ -71,8 +71,7 @@ def worker() -> None:
     command = [sys.executable, "-m", "celery", "-A", "ops_core.tasks.app:app", "worker"]
     command += [f"--loglevel={settings.log_level}", f"--concurrency={settings.worker_processes}"]
     command += [f"--hostname=worker-{os.getpid()}@%h"]  # two on one machine need two names
-    # SIGTERM then means: put back within seconds what cannot be finished, instead of waiting for it
-    os.execve(sys.executable, command, os.environ | {"REMAP_SIGTERM": "SIGQUIT"})
+    os.execv(sys.executable, command)
 
 
 @app.command()

@@ -37,7 +37,9 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("BROKER_URL", "broker_url"),
         description="Celery broker, redis://... or amqp://... Empty: the embedded Valkey.",
     )
-    database_pool_size: int = Field(8, ge=1, description="Database connections each process keeps open at most.")
+    database_pool_size: int = Field(
+        8, ge=1, description="Database connections each process keeps open at most."
+    )
 
     # this machine
     data_dir: Path = Field(
@@ -74,7 +76,9 @@ class Settings(BaseSettings):
         description="Address of the sandbox, such as http://127.0.0.1:8502. When set, every provider is asked "
         "there and nothing goes to the internet; its host and port are the one private address allowed.",
     )
-    sandbox_port: int = Field(8502, ge=1, le=65535, description="Port the sandbox listens on (loopback only).")
+    sandbox_port: int = Field(
+        8502, ge=1, le=65535, description="Port the sandbox listens on (loopback only)."
+    )
     sandbox_seed: int = Field(7, description="Seed of the sandbox: same seed, same photos and same failures.")
     sandbox_fault_rate: float = Field(
         0.22, ge=0, le=1, description="Share of sandbox photos that fail at first."
@@ -86,7 +90,9 @@ class Settings(BaseSettings):
 
     # safe fetching
     connect_timeout: float = Field(5.0, gt=0, description="Seconds to connect to a host.")
-    stall_timeout: float = Field(10.0, gt=0, description="Seconds without a byte after which a download ends.")
+    stall_timeout: float = Field(
+        10.0, gt=0, description="Seconds without a byte after which a download ends."
+    )
     download_timeout: float = Field(30.0, gt=0, description="Seconds one download may take in all.")
     max_redirects: int = Field(3, ge=0, description="Redirects followed for one download.")
     max_image_bytes: int = Field(20_000_000, gt=0, description="Largest file taken, bytes.")
@@ -105,7 +111,9 @@ class Settings(BaseSettings):
     )
 
     # store
-    store_dir: Path | None = Field(None, description="Folder of the image store. Empty: store/ in the data folder.")
+    store_dir: Path | None = Field(
+        None, description="Folder of the image store. Empty: store/ in the data folder."
+    )
 
     # workers
     worker_processes: int = Field(2, ge=1, description="Processes of one worker (`venue-ops worker`).")
@@ -116,16 +124,22 @@ class Settings(BaseSettings):
     )
     job_max_attempts: int = Field(3, ge=1, description="Times a job is run before it is discarded.")
     job_retry_delay: float = Field(
-        30.0, ge=0, description="Seconds before a job that broke is run again; doubled each time, with jitter."
+        30.0,
+        ge=0,
+        description="Seconds before a job that broke is run again; doubled each time, with jitter.",
     )
     max_lost_claims: int = Field(
         3, ge=1, description="Times workers may die on one image before it is set aside as worker_lost."
     )
     visibility_timeout: int = Field(
-        1800, ge=10, description="Seconds after which Redis or Valkey hands an unacknowledged message out again."
+        1800,
+        ge=10,
+        description="Seconds after which Redis or Valkey hands an unacknowledged message out again.",
     )
     dispatch_interval: float = Field(
-        2.0, gt=0, description="Seconds between the dispatcher's rounds (schedules, pending work, stale claims)."
+        2.0,
+        gt=0,
+        description="Seconds between the dispatcher's rounds (schedules, pending work, stale claims).",
     )
 
     @field_validator("database_url")
@@ -145,7 +159,9 @@ class Settings(BaseSettings):
             return None
         scheme = value.partition("://")[0]
         if scheme not in ("redis", "rediss", "redis+socket", "amqp", "amqps", "pyamqp"):
-            raise ValueError("must be a Redis or RabbitMQ address, such as redis://host/0 or amqp://user@host//")
+            raise ValueError(
+                "must be a Redis or RabbitMQ address, such as redis://host/0 or amqp://user@host//"
+            )
         return value
 
     @field_validator("sandbox_url")
@@ -200,5 +216,3 @@ def _psycopg_url(url: str) -> str:
 def get_settings() -> Settings:
     """The settings of this process, read once."""
     return Settings()
-
-

@@ -20,8 +20,7 @@ with open_page("Operations"):
     cards.underway_strip()
     if recent.jobs.empty:
         st.info(
-            "Load venues with `venue-ops venues load FILE`. Once a worker has asked the providers for their photos, "
-            "each finished job appears here.",
+            "Load venues with `venue-ops venues load FILE`. Each job that a worker finishes appears here.",
             title="No operations yet",
             icon=":material/photo_library:",
         )

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from ops_core.db.engine import get_engine, make_engine
 from ops_core.settings import Settings, get_settings
+from tests.support.folders import open_folder
 from tests.support.postgres import TestServer
 
 _OURS = ("VENUE_OPS_", "DATABASE_URL", "BROKER_URL")
@@ -36,11 +37,12 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path) -> Iterator[Non
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
+def postgres() -> Iterator[TestServer]:
     """One real server for the session."""
-    test_server = TestServer(tmp_path_factory.mktemp("pg"))
-    yield test_server
-    test_server.server.stop()
+    with open_folder() as folder:
+        test_server = TestServer(folder)
+        yield test_server
+        test_server.server.stop()
 
 
 @pytest.fixture

@@ -31,7 +31,9 @@ def queue_first(connection: Connection, limit: int, *, actor: str) -> int:
     """Queue the enrichment of up to `limit` venues, spread over the cities; how many."""
     ids = connection.scalars(
         text("""
-            SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY city_id ORDER BY id) AS place FROM venues) v
+            SELECT id FROM (
+                SELECT id, row_number() OVER (PARTITION BY city_id ORDER BY id) AS place FROM venues
+            ) AS ranked
             ORDER BY place, id LIMIT :limit
         """),
         {"limit": limit},
@@ -44,7 +46,8 @@ def keep_moving(connection: Connection) -> None:
     connection.execute(
         text("""
             INSERT INTO schedules (name, kind, args, every_seconds, next_run_at)
-            VALUES ('sandbox-traffic', 'stale', '{"limit": 3, "force": true}', 45, now() + interval '30 seconds')
+            VALUES ('sandbox-traffic', 'stale', '{"limit": 3, "force": true}', 45,
+                    now() + interval '30 seconds')
             ON CONFLICT (name) DO NOTHING
         """)
     )

@@ -141,6 +141,19 @@ def extend_leases(connection: Connection, owner: str, lease_seconds: float) -> N
     )
 
 
+def give_back(connection: Connection, owner: str) -> int:
+    """Free what `owner` holds and will not try; not a lost try. How many."""
+    return connection.execute(
+        text("""
+            UPDATE images SET state = CASE WHEN error_type IS NULL THEN 'discovered'::image_state
+                                           ELSE 'failed'::image_state END,
+                claimed_by = NULL, claimed_at = NULL, claimed_until = NULL, claimed_job = NULL
+            WHERE state = 'uploading' AND claimed_by = :owner
+        """),
+        {"owner": owner},
+    ).rowcount
+
+
 def put_off(connection: Connection, image: ClaimedImage, seconds: float) -> None:
     """Give a claimed image back untried, not to be tried for `seconds`: its provider's limit is used up."""
     connection.execute(
@@ -175,7 +188,8 @@ def release_expired(
                     state = CASE WHEN stale.lost_claims + 1 >= :max_lost THEN 'failed'::image_state
                                  WHEN stale.error_type IS NULL THEN 'discovered'::image_state
                                  ELSE 'failed'::image_state END,
-                    error_type = CASE WHEN stale.lost_claims + 1 >= :max_lost THEN :lost ELSE stale.error_type END,
+                    error_type = CASE WHEN stale.lost_claims + 1 >= :max_lost THEN :lost
+                                      ELSE stale.error_type END,
                     detail = CASE WHEN stale.lost_claims + 1 >= :max_lost THEN :detail ELSE stale.detail END,
                     claimed_by = NULL, claimed_at = NULL, claimed_until = NULL, claimed_job = NULL,
                     lost_claims = stale.lost_claims + 1, tries = stale.tries + 1, last_attempt_at = now()

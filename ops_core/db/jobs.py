@@ -223,6 +223,18 @@ def put_off(connection: Connection, job: ClaimedJob, seconds: float) -> bool:
     return done.rowcount == 1
 
 
+def give_back(connection: Connection, owner: str) -> int:
+    """Put back in line what `owner` runs and will not finish; the attempt does not count. How many."""
+    return connection.execute(
+        text("""
+            UPDATE jobs SET state = 'available', claimed_by = NULL, claimed_until = NULL, hinted_at = NULL,
+                attempt = greatest(attempt - 1, 0)
+            WHERE state = 'executing' AND claimed_by = :owner
+        """),
+        {"owner": owner},
+    ).rowcount
+
+
 def release_expired(connection: Connection, *, owner_prefix: str | None = None) -> int:
     """Put jobs whose worker is gone back in line (or discard them after too many losses); how many.
 

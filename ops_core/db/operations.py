@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, func, literal, select, tuple_
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.dialects.postgresql import aggregate_order_by, distinct_on
 from sqlalchemy.engine import RowMapping
 
 from ops_core.db.schema import Attempt, City, Heartbeat, Image, Job, JobProvider, Provider, Venue
@@ -266,7 +266,7 @@ def _ends(of_jobs: ColumnElement[bool]) -> Question:
             Attempt.detail,
         )
         .where(of_jobs)
-        .distinct(Attempt.job_id, Attempt.image_id)
+        .ext(distinct_on(Attempt.job_id, Attempt.image_id))
         .order_by(Attempt.job_id, Attempt.image_id, Attempt.finished_at.desc(), Attempt.id.desc())
     )
 

@@ -17,6 +17,11 @@ from ops_core.domain.places import Venue, slug
 #: Advisory lock of one batch: two loads at once take turns, so neither adds what the other is adding.
 _LOCK = 0x706C61636573
 
+_VENUE = """
+    SELECT v.id, v.natural_key, v.city_id, v.name, v.slug, v.address, v.latitude, v.longitude,
+           v.provider_ids, v.last_checked_at, v.uploaded_images, c.name AS city, c.country
+    FROM venues v JOIN cities c ON c.id = v.city_id"""
+
 
 @dataclass(frozen=True, slots=True)
 class Upserted:
@@ -57,21 +62,7 @@ def upsert_venues(
 
 def venue_context(connection: Connection, venue_id: int) -> VenueContext | None:
     """The venue with this id, or None."""
-    row = (
-        connection.execute(
-            text(
-                """
-                SELECT v.id, v.city_id, v.slug, v.name, v.address, v.latitude, v.longitude, v.provider_ids,
-                       v.last_checked_at, v.uploaded_images, c.name AS city, c.country
-                FROM venues v JOIN cities c ON c.id = v.city_id
-                WHERE v.id = :id
-                """
-            ),
-            {"id": venue_id},
-        )
-        .mappings()
-        .one_or_none()
-    )
+    row = connection.execute(text(f"{_VENUE} WHERE v.id = :id"), {"id": venue_id}).mappings().one_or_none()
     if row is None:
         return None
     return VenueContext(
@@ -185,23 +176,21 @@ def _candidates(
     """Every known venue that a line could mean, by key, by provider id or by name."""
     places = [(cities[venue.city, venue.country], venue) for venue in venues]
     ids = [identity for city_id, venue in places for identity in identities(city_id, venue)]
-    rows = connection.execute(
+    # OFFSET 0 makes each an index look-up per line: the planner would rather compare every venue
+    # of a city with every line of it
+    found = connection.scalars(
         text(
             """
-            SELECT v.id, v.natural_key, v.city_id, v.name, v.address, v.latitude, v.longitude,
-                   v.provider_ids, c.name AS city, c.country
-            FROM venues v JOIN cities c ON c.id = v.city_id
-            WHERE v.id IN (
-                SELECT id FROM venues WHERE natural_key = ANY(CAST(:keys AS text[]))
-                UNION
-                SELECT known.id
-                FROM unnest(CAST(:id_cities AS bigint[]), CAST(:ids AS jsonb[])) AS g (city_id, ids)
-                JOIN venues known ON known.provider_ids @> g.ids AND known.city_id = g.city_id
-                UNION
-                SELECT known.id
-                FROM unnest(CAST(:city_ids AS bigint[]), CAST(:names AS text[])) AS g (city_id, name)
-                JOIN venues known ON known.city_id = g.city_id AND known.name = g.name)
-            ORDER BY v.id
+            SELECT f.id FROM unnest(CAST(:keys AS text[])) AS g (key)
+            CROSS JOIN LATERAL (SELECT id FROM venues WHERE natural_key = g.key OFFSET 0) AS f
+            UNION
+            SELECT f.id FROM unnest(CAST(:id_cities AS bigint[]), CAST(:ids AS jsonb[])) AS g (city_id, ids)
+            CROSS JOIN LATERAL (SELECT id, city_id FROM venues WHERE provider_ids @> g.ids OFFSET 0) AS f
+            WHERE f.city_id = g.city_id
+            UNION
+            SELECT f.id FROM unnest(CAST(:city_ids AS bigint[]), CAST(:names AS text[])) AS g (city_id, name)
+            CROSS JOIN LATERAL
+                (SELECT id FROM venues WHERE city_id = g.city_id AND name = g.name OFFSET 0) AS f
             """
         ),
         {
@@ -211,8 +200,9 @@ def _candidates(
             "city_ids": [city_id for city_id, _ in places],
             "names": [venue.name for venue in venues],
         },
-    ).mappings()
-    return [Known(row["id"], row["city_id"], row["natural_key"], _venue(row)) for row in rows]
+    ).all()
+    rows = connection.execute(text(f"{_VENUE} WHERE v.id = ANY(:ids) ORDER BY v.id"), {"ids": list(found)})
+    return [Known(row["id"], row["city_id"], row["natural_key"], _venue(row)) for row in rows.mappings()]
 
 
 def _columns(items: Sequence[Known]) -> dict[str, list[Any]]:

@@ -136,6 +136,8 @@ class Venue(Base):
             "provider_ids",
             postgresql_using="gin",
             postgresql_ops={"provider_ids": "jsonb_path_ops"},
+            # without it every look-up would read through the list of pending entries
+            postgresql_with={"fastupdate": "off"},
         ),
         Index("ix_venues_last_checked_at", text("last_checked_at NULLS FIRST"), "id"),
     )

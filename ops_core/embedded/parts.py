@@ -85,7 +85,9 @@ class Part(ABC):
         when_orphaned: signal.Signals,
         account: Account | None = None,
     ) -> None:
-        """Run `command` as this part's process."""
+        """Run `command` as this part's process; the one before it must have ended, or be about to."""
+        if self.process:
+            self.process.wait()
         self.process, self._log_begin = spawn(
             command, log=self.log, env=env, when_orphaned=when_orphaned, account=account
         )

@@ -28,7 +28,7 @@ class EmbeddedValkey(Part):
     def __init__(self, data_dir: Path) -> None:
         super().__init__(data_dir.absolute() / "logs" / "valkey.log")
         self.version = valkey_version()
-        self._folder = data_dir.absolute() / "valkey"
+        self.folder = data_dir.absolute() / "valkey"
         self._lock: FolderLock | None = None
         self._socket: Path | None = None
 
@@ -39,8 +39,8 @@ class EmbeddedValkey(Part):
 
     def launch(self) -> None:
         """Start the server on its folder, which is made at the first start."""
-        make_folder(self._folder)
-        folder = self._folder.resolve()
+        make_folder(self.folder)
+        folder = self.folder.resolve()
         if self._lock is None:
             self._lock = FolderLock(folder)
         _end_leftovers(folder)
@@ -62,7 +62,7 @@ class EmbeddedValkey(Part):
         """Stop the server; its messages are on disk."""
         super().stop()
         if self._lock:
-            remove_socket_folder(self._folder.resolve())
+            remove_socket_folder(self.folder.resolve())
             self._lock.release()
             self._lock = None
 

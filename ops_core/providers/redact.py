@@ -64,8 +64,9 @@ def _boundary() -> str:
     return f"(?:(?<![a-z0-9_-])|{'|'.join(behind)})"
 
 
-_NAME = "(?:{}|(?:[a-z0-9_-]*[_-])?(?:{}))".format(
+_NAME = "(?:{}|(?:[a-z0-9_%-]*(?:[_-]|{}(?:5f|2d)))?(?:{}))".format(
     "|".join(_encodable(name) for name in sorted(_WHOLE_NAMES, key=len, reverse=True)),
+    _ESCAPE,
     "|".join(_encodable(name) for name in sorted(_NAME_ENDINGS, key=len, reverse=True)),
 )
 _START = f"{_boundary()}{_NAME}"

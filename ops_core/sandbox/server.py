@@ -56,7 +56,7 @@ def make_app(world: World, plan: FaultPlan | None = None) -> web.Application:
 
 def make_runner(app: web.Application) -> web.AppRunner:
     """The runner the sandbox needs: its handlers end when their client leaves or the server stops."""
-    return web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=2)
+    return web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.5)
 
 
 def serve(settings: Settings) -> None:

@@ -38,7 +38,7 @@ def _queue(broker: str) -> Queue:
 def make_app(settings: Settings) -> Celery:
     """The app for the configured broker."""
     broker = settings.require_broker_url()
-    app = Celery("venue-ops", broker=broker, include=["ops_core.tasks.enrichment", "ops_core.tasks.worker"])
+    app = Celery("venue-ops", broker=broker, include=["ops_core.tasks.enrichment"])
     app.conf.update(
         task_default_queue=QUEUE,
         task_queues=[_queue(broker)],
@@ -53,8 +53,6 @@ def make_app(settings: Settings) -> Celery:
         worker_disable_prefetch=not broker.startswith(("amqp", "pyamqp")),
         worker_concurrency=settings.worker_processes,
         worker_max_tasks_per_child=500,  # a slow leak in a decoder ends with its process
-        worker_soft_shutdown_timeout=10,
-        worker_enable_soft_shutdown_on_idle=True,
         worker_hijack_root_logger=True,
         worker_send_task_events=True,
         broker_connection_retry_on_startup=True,

@@ -5,19 +5,20 @@ from __future__ import annotations
 from ops_core.db.engine import get_engine
 from ops_core.settings import get_settings
 from ops_core.tasks.app import app
+from ops_core.tasks.worker import is_stopping
 from ops_core.work import batches, enrich
 
 
 @app.task(name="enrich_venue")
 def enrich_venue(job_id: int) -> None:
     """Bring one venue's photos into the store."""
-    enrich.run(get_engine(), get_settings(), [job_id])
+    enrich.run(get_engine(), get_settings(), [job_id], is_stopping=is_stopping)
 
 
 @app.task(name="enrich_venues")
 def enrich_venues(job_ids: list[int]) -> None:
     """Bring several venues' photos into the store at once: one message, one event loop, many downloads."""
-    enrich.run(get_engine(), get_settings(), job_ids)
+    enrich.run(get_engine(), get_settings(), job_ids, is_stopping=is_stopping)
 
 
 @app.task(name="enrich_batch")

@@ -1,8 +1,13 @@
-"""What a worker does besides its tasks: fresh connections after a fork, signs of life, a tidy end."""
+"""What a worker does besides its tasks: fresh connections after a fork, signs of life, a tidy end.
+
+Asked to stop, a worker waits for its tasks; these see `is_stopping`, take on nothing new, and give
+back within seconds what they cannot finish. So nobody waits for a slow provider, and nothing for a lease.
+"""
 
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import socket
 import threading
@@ -21,6 +26,18 @@ log = logging.getLogger(__name__)
 #: Seconds between signs of life.
 BEAT = 5.0
 _stop = threading.Event()
+#: Shared with the pool's processes, which are forked later. No lock: a killed child could keep it.
+_stopping = multiprocessing.RawValue("b", 0)
+
+
+def is_stopping() -> bool:
+    """Whether this worker was asked to stop; asked by its tasks."""
+    return bool(_stopping.value)
+
+
+@signals.worker_shutting_down.connect
+def _ask_tasks_to_end(**_: Any) -> None:
+    _stopping.value = 1
 
 
 @signals.worker_process_init.connect
@@ -36,7 +53,7 @@ def _begin(**_: Any) -> None:
 
 @signals.worker_shutdown.connect
 def _end(**_: Any) -> None:
-    """Free at once what this worker's processes still hold, so that nobody waits for their leases."""
+    """Free what a process of this worker that was killed still holds."""
     _stop.set()
     settings = get_settings()
     prefix = owner_prefix(os.getpid())

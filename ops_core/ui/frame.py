@@ -26,6 +26,7 @@ PAGES = (
 class Role(IntEnum):
     """What a person may do; each role may do what those below it may."""
 
+    GUEST = 0  #: Nothing yet.
     VIEWER = 1  #: Look.
     OPERATOR = 2  #: Retry, pause, triage.
     ADMIN = 3  #: Change settings, rules and roles.

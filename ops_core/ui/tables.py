@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -62,7 +62,7 @@ def provider_table(results: pd.DataFrame, names: Mapping[str, str]) -> None:
             "cost": results["cost_usd"],
             "seconds": results["seconds"],
             "error": badges.cells(results["error_type"].map(error_label, na_action="ignore")),
-            "reason": results["reason"].fillna(""),
+            "reason": _text(results["reason"]),
         }
     )
     st.dataframe(
@@ -92,8 +92,8 @@ def failed_image_table(failed: pd.DataFrame, names: Mapping[str, str], zone: str
         {
             "provider": badges.cells(failed["provider"].map(lambda code: names.get(code, code))),
             "error": badges.cells(failed["error_type"].map(error_label)),
-            "http": failed["status_code"].astype("str").where(failed["status_code"].notna(), ""),
-            "detail": failed["detail"].fillna(""),
+            "http": _text(failed["status_code"]),
+            "detail": _text(failed["detail"]),
             "finished_at": failed["finished_at"],
             "now": badges.cells(failed["state_now"].map(badges.words)),
             "retries": failed["retry_count"],
@@ -128,14 +128,14 @@ def _job_cells(jobs: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "finished_at": jobs["finished_at"],
-            "venue": jobs["venue"].fillna("—"),
+            "venue": _text(jobs["venue"], nothing="—"),
             "status": badges.cells(pd.Series(outcomes, dtype="str")),
             "results": pd.Series([results_text(job) for job in records], dtype="str"),
             "seconds": jobs["seconds"],
             "cost": jobs["cost_usd"],
-            "first_error": jobs["first_error"].map(error_label, na_action="ignore").fillna(""),
+            "first_error": _text(jobs["first_error"], error_label),
             "providers": jobs["providers"].map(lambda codes: [names.get(code, code) for code in codes]),
-            "city": jobs["city"].fillna("—"),
+            "city": _text(jobs["city"], nothing="—"),
             "kind": jobs["kind"].map(badges.words),
             "venue_id": jobs["venue_id"],
             "id": jobs["id"],
@@ -165,6 +165,11 @@ def _job_columns(names: Mapping[str, str], zone: str) -> dict[str, Any]:
         "venue_id": column.NumberColumn("Venue id", format="%d"),
         "id": column.NumberColumn("Job", format="%d"),
     }
+
+
+def _text(values: pd.Series, words: Callable[[Any], str | None] = str, nothing: str = "") -> pd.Series:
+    """`values` in words; `nothing` where there is none."""
+    return pd.Series([nothing if pd.isna(value) else words(value) for value in values], dtype="str")
 
 
 def _remember() -> None:

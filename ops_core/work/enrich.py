@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,7 +26,7 @@ from ops_core.settings import Settings
 from ops_core.work import report, upload
 from ops_core.work.discover import Discovery, discover
 from ops_core.work.rate_limits import PutOff
-from ops_core.work.session import Session, open_session
+from ops_core.work.session import Session, open_session, run_until_stopped
 
 log = logging.getLogger(__name__)
 
@@ -42,15 +42,26 @@ class _TakenOver(Exception):
     """The job's lease ran out and another worker has it: nothing of ours may be written any more."""
 
 
-def run(engine: Engine, settings: Settings, job_ids: Sequence[int]) -> int:
-    """Run those of the enrichment jobs `job_ids` that are due and free; how many that were."""
-    return asyncio.run(_run(engine, settings, list(job_ids)))
+def run(
+    engine: Engine,
+    settings: Settings,
+    job_ids: Sequence[int],
+    *,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> int:
+    """Run those of the enrichment jobs `job_ids` that are due and free; how many that were.
+
+    When `is_stopping` becomes true, what is not done within `STOP_GRACE` seconds is given back.
+    """
+    return asyncio.run(_run(engine, settings, list(job_ids), is_stopping))
 
 
-async def _run(engine: Engine, settings: Settings, job_ids: list[int]) -> int:
+async def _run(
+    engine: Engine, settings: Settings, job_ids: list[int], is_stopping: Callable[[], bool]
+) -> int:
     async with open_session(engine, settings) as session:
         claimed = await asyncio.to_thread(_claim, session, job_ids)
-        await asyncio.gather(*(_run_one(session, job) for job in claimed))
+        await run_until_stopped([_run_one(session, job) for job in claimed], is_stopping)
     return len(claimed)
 
 

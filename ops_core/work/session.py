@@ -8,9 +8,10 @@ import itertools
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
@@ -27,6 +28,11 @@ from ops_core.work.recorder import Recorder
 log = logging.getLogger(__name__)
 
 _sessions = itertools.count(1)
+
+#: Seconds that work gets to end by itself when its worker is asked to stop.
+STOP_GRACE = 5.0
+#: Seconds between looks at whether the worker is asked to stop.
+STOP_LOOK = 0.25
 
 
 def owner_prefix(main_pid: int) -> str:
@@ -68,9 +74,9 @@ async def open_session(engine: Engine, settings: Settings) -> AsyncIterator[Sess
     with engine.connect() as connection:
         active = providers.active(connection)
     limits = {code: provider.limits for code, provider in active.items()}
-    async with Http(settings) as http, Recorder(engine) as recorder:
-        heartbeat = asyncio.create_task(_keep_leases(engine, owner, settings.lease_seconds))
-        try:
+    heartbeat = asyncio.create_task(_keep_leases(engine, owner, settings.lease_seconds))
+    try:
+        async with Http(settings) as http, Recorder(engine) as recorder:
             yield Session(
                 engine=engine,
                 settings=settings,
@@ -82,10 +88,41 @@ async def open_session(engine: Engine, settings: Settings) -> AsyncIterator[Sess
                 recorder=recorder,
                 slots=asyncio.Semaphore(settings.downloads_per_process),
             )
-        finally:
-            heartbeat.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await heartbeat
+    finally:
+        heartbeat.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await heartbeat
+        await asyncio.to_thread(_give_back, engine, owner)
+
+
+async def run_until_stopped(
+    work: Sequence[Coroutine[Any, Any, None]], is_stopping: Callable[[], bool]
+) -> None:
+    """Run `work` side by side; once `is_stopping`, end what is not done within `STOP_GRACE` seconds."""
+    running = {asyncio.create_task(piece) for piece in work}
+    ended: set[asyncio.Task[None]] = set()
+    while running and not is_stopping():
+        done, running = await asyncio.wait(running, timeout=STOP_LOOK, return_when=asyncio.FIRST_COMPLETED)
+        ended |= done
+    if running:
+        done, running = await asyncio.wait(running, timeout=STOP_GRACE)
+        ended |= done
+    for piece in running:
+        piece.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    for piece in ended:
+        piece.result()
+
+
+def _give_back(engine: Engine, owner: str) -> None:
+    try:
+        with engine.begin() as connection:
+            given = images.give_back(connection, owner) + jobs.give_back(connection, owner)
+    except DBAPIError as error:
+        log.warning("what %s held is left to its leases: %s", owner, type(error).__name__)
+    else:
+        if given:
+            log.info("gave back %d claims untried", given)
 
 
 async def _keep_leases(engine: Engine, owner: str, lease_seconds: float) -> None:

@@ -13,23 +13,19 @@ from hypothesis import strategies as st
 from ops_core.providers.redact import PLACEHOLDER, redact, redact_url
 
 NAMES = [
-    "key",
-    "apikey",
-    "apiKey",
-    "api_key",
-    "access_token",
-    "token",
-    "client_id",
-    "client_secret",
-    "signature",
-    "sig",
-    "ik-s",
-    "session_token",
-    "X-Amz-Signature",
-    "X-Amz-Credential",
-    "X-Amz-Security-Token",
-    "password",
-    "GOOGLE_PLACES_API_KEY",
+    *(
+        "key",
+        "apikey",
+        "apiKey",
+        "api_key",
+        "access_token",
+        "token",
+        "client_id",
+        "client_secret",
+        "signature",
+    ),
+    *("sig", "ik-s", "session_token", "X-Amz-Signature", "X-Amz-Credential", "X-Amz-Security-Token"),
+    *("password", "GOOGLE_PLACES_API_KEY"),
 ]
 
 # begins with a letter that no harmless value holds, so that the two are never the same by chance
@@ -37,21 +33,8 @@ secrets = st.text(string.ascii_letters + string.digits + "-_~", min_size=11, max
 names = st.sampled_from(NAMES).flatmap(lambda name: st.sampled_from([name, name.lower(), name.upper()]))
 harmless_names = st.sampled_from(
     [
-        "maxwidth",
-        "photo_reference",
-        "w",
-        "h",
-        "page_token",
-        "keyword",
-        "monkey",
-        "sort_key",
-        "tokens",
-        "signal",
-        "ixid",
-        "q",
-        "continue",
-        "iiprop",
-        "keys",
+        *("maxwidth", "photo_reference", "w", "h", "page_token", "keyword", "monkey", "sort_key", "tokens"),
+        *("signal", "ixid", "q", "continue", "iiprop", "keys"),
     ]
 )
 harmless_values = st.text(string.ascii_letters.replace("Z", "") + string.digits + "-_.~%/+", max_size=20)

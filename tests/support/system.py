@@ -174,6 +174,10 @@ class System:
         with self.engine.connect() as connection:
             return connection.scalar(text(question), values)
 
+    def uploading(self) -> int:
+        """How many images a worker holds."""
+        return self.value("SELECT count(*) FROM images WHERE state = 'uploading'")
+
     def open_jobs(self) -> list[Any]:
         return self.rows(
             "SELECT id, state, attempt, lost_claims, claimed_by, errors FROM jobs WHERE finished_at IS NULL"

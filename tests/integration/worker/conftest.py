@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from sqlalchemy import Engine
 
 from ops_core.embedded.valkey import EmbeddedValkey
@@ -26,12 +27,22 @@ def sandbox(sandbox_process: SandboxProcess) -> SandboxProcess:
     return sandbox_process
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[EmbeddedValkey]:
-    valkey = EmbeddedValkey(tmp_path / "broker")
+@pytest.fixture(scope="session")
+def broker_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]:
+    # one address for the session: the Celery app of the test process keeps the first it is given
+    valkey = EmbeddedValkey(tmp_path_factory.mktemp("broker"))
     valkey.start()
     yield valkey
     valkey.stop()
+
+
+@pytest.fixture
+def broker(broker_process: EmbeddedValkey) -> EmbeddedValkey:
+    """A broker without any message."""
+    path = broker_process.url.removeprefix("redis+socket://")
+    with redis.Redis(unix_socket_path=path) as client:
+        client.flushall()
+    return broker_process
 
 
 @pytest.fixture

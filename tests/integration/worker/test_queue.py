@@ -6,13 +6,14 @@ import threading
 import time
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from ops_core import actions
 from ops_core.domain.jobs import JobKind
 from ops_core.embedded.valkey import EmbeddedValkey
 from ops_core.sandbox.faults import Fault
-from ops_core.tasks.send import send
 from ops_core.work import enrich
+from tests.support.postgres import TestServer
 from tests.support.system import System
 from tests.support.waiting import wait_until
 
@@ -67,6 +68,8 @@ def test_the_stale_scan_finds_venues_that_are_due_and_the_schedule_starts_it(sys
 
 
 def test_the_same_message_delivered_many_times_does_the_work_once(system: System) -> None:
+    from ops_core.tasks.send import send  # the Celery app is made for the broker of this session
+
     job_ids = system.enqueue(system.add_venues(6))
     for _ in range(5):
         send(JobKind.ENRICHMENT, job_ids)
@@ -89,8 +92,8 @@ def test_two_workers_on_the_same_venues_at_once_share_the_images(system: System)
         second = [
             connection.exec_driver_sql(
                 "INSERT INTO jobs (kind, actor, venue_id, city_id, args, max_attempts) "
-                f"SELECT 'enrichment', 'other', id, city_id, '{{\"force\": true}}', 3 FROM venues WHERE id = {venue} "
-                "RETURNING id"
+                "SELECT 'enrichment', 'other', id, city_id, '{\"force\": true}', 3 FROM venues "
+                f"WHERE id = {venue} RETURNING id"
             ).scalar_one()
             for venue in venue_ids
         ]
@@ -149,7 +152,7 @@ def test_a_killed_child_of_the_pool_is_replaced_and_its_work_done(system: System
     system.start_dispatcher()
     worker = system.start_worker()
     system.enqueue(system.add_venues(6))
-    wait_until(lambda: system.value("SELECT count(*) FROM images WHERE state = 'uploading'"), lambda n: n > 5)
+    wait_until(system.uploading, lambda n: n > 5)
     owner = system.value("SELECT claimed_by FROM images WHERE state = 'uploading' LIMIT 1")
     child = int(owner.split(":")[2])
     for process in worker.children():
@@ -162,22 +165,25 @@ def test_a_killed_child_of_the_pool_is_replaced_and_its_work_done(system: System
 
 
 def test_a_worker_that_is_stopped_gives_back_what_it_holds_at_once(system: System) -> None:
-    system.sandbox.set_faults(rates={Fault.TIMEOUT: 1.0}, stall_seconds=30)
+    system.sandbox.set_faults(rates={Fault.TIMEOUT: 1.0}, stall_seconds=60)
+    system.env |= {"VENUE_OPS_STALL_TIMEOUT": "30", "VENUE_OPS_DOWNLOAD_TIMEOUT": "30"}
     worker = system.start_worker()
     (venue_id,) = system.add_venues(1)
     actions.enrich_venue(system.engine, venue_id, actor="anna")
-    wait_until(lambda: system.value("SELECT count(*) FROM images WHERE state = 'uploading'"))
+    wait_until(system.uploading)
 
+    began = time.monotonic()
     worker.stop()
 
-    assert system.value("SELECT count(*) FROM images WHERE state = 'uploading'") == 0
+    assert time.monotonic() - began < 12, "it must not wait for the slow provider"
+    assert system.value("SELECT state FROM jobs") == "available"
+    assert system.value("SELECT count(*) FROM attempts") == 0
+    assert system.uploading() == 0
     assert system.value("SELECT count(*) FROM jobs WHERE state = 'executing'") == 0
     assert system.value("SELECT count(*) FROM heartbeats WHERE kind = 'worker'") == 0
 
 
-def test_a_broker_that_is_away_and_loses_everything_only_delays(
-    system: System, broker: EmbeddedValkey
-) -> None:
+def test_a_broker_that_was_away_and_lost_all_only_delays(system: System, broker: EmbeddedValkey) -> None:
     system.start_dispatcher()
     worker = system.start_worker()
     system.enqueue(system.add_venues(4))
@@ -189,7 +195,7 @@ def test_a_broker_that_is_away_and_loses_everything_only_delays(
     queued = actions.enrich_venue(system.engine, venue_id, actor="anna")
     assert time.monotonic() - began < 3, "a click must not hang on a broker that is away"
     assert queued.is_new
-    for path in (system.folder.parent / "broker").rglob("appendonlydir/*"):
+    for path in broker.folder.rglob("appendonlydir/*"):
         path.unlink()
     broker.start()
 
@@ -197,3 +203,22 @@ def test_a_broker_that_is_away_and_loses_everything_only_delays(
     assert system.value("SELECT status FROM jobs WHERE id = :id", id=queued.job_id) == "success"
     assert worker.process.poll() is None
     system.agree()
+
+
+def test_a_database_that_restarts_in_the_middle_only_delays(system: System, postgres: TestServer) -> None:
+    system.sandbox.set_faults(delay=0.3)
+    dispatcher = system.start_dispatcher()
+    worker = system.start_worker()
+    system.enqueue(system.add_venues(10))
+    wait_until(system.uploading, lambda n: n > 5)
+
+    postgres.server.stop()
+    with pytest.raises(DBAPIError):
+        system.uploading()
+    postgres.server.start()
+
+    system.wait_for_jobs(90)
+    assert set(system.agree()) == {"uploaded"}
+    assert {row.status for row in system.rows("SELECT status FROM jobs")} <= {"success", "no_images"}
+    assert worker.process.poll() is None
+    assert dispatcher.process.poll() is None

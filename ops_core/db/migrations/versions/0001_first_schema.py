@@ -380,6 +380,7 @@ def upgrade() -> None:
         unique=False,
         postgresql_using="gin",
         postgresql_ops={"provider_ids": "jsonb_path_ops"},
+        postgresql_with={"fastupdate": "off"},
     )
     op.create_table(
         "images",

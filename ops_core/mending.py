@@ -42,9 +42,11 @@ def sentences(error: Exception) -> Mending | None:
 def masked(url: str) -> str:
     """An address without its password."""
     try:
-        return make_url(url).render_as_string(hide_password=True)
+        parsed = make_url(url)
     except ArgumentError:
         return url.partition("://")[0] + "://..."
+    secrets = parsed.password or parsed.query.get("password")
+    return parsed.set(query={}).render_as_string(hide_password=True) if secrets else url
 
 
 def _about_setting(entry: object) -> str:

@@ -56,6 +56,11 @@ def end_leftovers(data_dir: Path, say: Callable[[str], None], cancelled: Callabl
                 for process in _members(pid, began):
                     with contextlib.suppress(psutil.NoSuchProcess):
                         process.send_signal(signal.SIGKILL)
+    forget_processes(data_dir)
+
+
+def forget_processes(data_dir: Path) -> None:
+    """All parts have ended."""
     (data_dir / _PROCESSES).unlink(missing_ok=True)
 
 

@@ -12,7 +12,7 @@ from types import FrameType, TracebackType
 
 from ops_core.embedded.parts import Part
 from ops_core.embedded.processes import CannotStart, kill_group
-from ops_core.embedded.record import write_processes
+from ops_core.embedded.record import forget_processes, write_processes
 
 #: Seconds before a part that died is started again; doubled each time it dies soon after.
 FIRST_DELAY = 0.5
@@ -52,6 +52,7 @@ class Supervisor:
         self._stop_asked.set()
         for watched in reversed(self._watched):
             watched.part.stop()
+        forget_processes(self._data_dir)
         for number, handler in self._former.items():
             signal.signal(number, handler)
 

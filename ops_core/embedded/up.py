@@ -8,7 +8,6 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -43,7 +42,7 @@ def up(settings: Settings, *, sandbox: bool, say: Callable[[str], None]) -> None
     Raises `CannotStart` with what to do if something stands in the way.
     """
     settings = settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
-    with _exclusive(settings.data_dir), Supervisor(settings.data_dir, say) as supervisor:
+    with _exclusive(settings), Supervisor(settings.data_dir, say) as supervisor:
         record.stamp_world(settings.data_dir, "sandbox" if sandbox else "real")
         with contextlib.suppress(Cancelled):
             record.end_leftovers(settings.data_dir, say, supervisor.stop_asked)
@@ -55,16 +54,18 @@ def up(settings: Settings, *, sandbox: bool, say: Callable[[str], None]) -> None
             say(f"\nConsole: {_console_url(running)}/operations")
             say(f"Ctrl-C stops everything. Data and logs are in {settings.data_dir}.")
             supervisor.watch()
-        settings.addresses_file.unlink(missing_ok=True)
+    say("Stopped.")
 
 
 @contextmanager
-def _exclusive(data_dir: Path) -> Iterator[None]:
-    make_folder(data_dir)
-    lock = FolderLock(data_dir)
+def _exclusive(settings: Settings) -> Iterator[None]:
+    make_folder(settings.data_dir)
+    lock = FolderLock(settings.data_dir)
+    settings.addresses_file.unlink(missing_ok=True)  # of one that was killed
     try:
         yield
     finally:
+        settings.addresses_file.unlink(missing_ok=True)
         lock.release()
 
 

@@ -66,8 +66,8 @@ def glow(picture: Image.Image, x: float, y: float, radius: float, tint: Colour, 
 
 @lru_cache(maxsize=1)
 def _grain() -> Image.Image:
-    rng = Random(1)
-    return Image.frombytes("L", (1024, 1024), bytes(rng.choices(range(243, 256), k=1024 * 1024)))
+    noise = Image.frombytes("L", (1024, 1024), Random(1).randbytes(1024 * 1024))
+    return noise.point([243 + value // 20 for value in range(256)])
 
 
 @lru_cache(maxsize=64)

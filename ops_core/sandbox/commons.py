@@ -23,6 +23,11 @@ def entity_subject(entity: str) -> str:
     return f"Sandbox {entity}"
 
 
+def is_entity_category(title: str) -> bool:
+    """Whether `Category:X` is the category of a Wikidata entity."""
+    return re.fullmatch(r"Category:Sandbox[ _]Q\d+", title) is not None
+
+
 def category_subject(title: str) -> str:
     """The subject of `Category:X`; a file's name can hold no slash, so neither does the subject."""
     return title.removeprefix("Category:").replace("_", " ").replace("/", "-")

@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 #: Only this machine can reach it: it plays the providers and knows no access rules.
 HOST = "127.0.0.1"
 
+#: Largest body of a control request: a script for many thousands of photos.
+MOST_CONTROL_BYTES = 32 * 1024 * 1024
+
 PROVIDERS = (wikimedia, google_places)
 
 #: The running sandbox of an application made by `make_app`.
@@ -33,7 +36,7 @@ DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
 def make_app(world: World, plan: FaultPlan | None = None) -> web.Application:
     """The sandbox as an aiohttp application. Without a plan nothing fails and nothing waits."""
     desk = Desk(world, plan or FaultPlan())
-    app = web.Application()
+    app = web.Application(client_max_size=MOST_CONTROL_BYTES)
     app[DESK] = desk
     for provider in PROVIDERS:
         app.router.add_routes(provider.routes(desk))

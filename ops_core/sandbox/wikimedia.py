@@ -96,8 +96,9 @@ class _Commons:
             ref = f"geo:{query.get('ggscoord', '')}"
         else:
             kind, ref = "resolve", titles[0].replace("_", " ") if titles else ""
-        # a photo's own faults are those of its file; naming files fails by script or outage only
-        possible = _FAULTS if kind == "listing" else frozenset[Fault]()
+        # one draw for one venue: a photo's is its file's, that of an entity's category the entity's
+        drawn = kind == "listing" and not commons.is_entity_category(ref)
+        possible = _FAULTS if drawn else frozenset[Fault]()
         call = Call(CODE, kind, ref or "commons", possible, _api_error)
         refused = _agent_refusal(request) or _format_refusal(query) or self._refusal(query, generator, titles)
         return await self._desk.answer(

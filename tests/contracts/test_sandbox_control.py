@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import subprocess
 import sys
@@ -9,7 +10,10 @@ import time
 from typing import Any
 
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 
+from ops_core.sandbox.server import make_app
+from ops_core.sandbox.world import World
 from tests.support.sandbox import COMMAND, ROOT, SandboxProcess
 from tests.support.sandbox_world import GOOGLE, IMAGE, IMAGE_KEY, MASK, PLACE, REFS, image
 
@@ -32,6 +36,16 @@ def test_every_request_is_counted_and_logged_in_order(sandbox: SandboxProcess) -
     assert [entry["kind"] for entry in log] == ["listing", "image", "image", "image"]
     assert [entry["monotonic"] for entry in log] == sorted(entry["monotonic"] for entry in log)
     assert sandbox.log(key=IMAGE_KEY) == log[1:]
+
+
+def test_an_application_of_its_own_world_runs_inside_another_process() -> None:
+    async def ask() -> tuple[int, int]:
+        async with TestClient(TestServer(make_app(World(8)))) as client:
+            lists = await client.get(GOOGLE + PLACE, headers=MASK)
+            health = await client.get("/_sandbox/health")
+            return lists.status, (await health.json())["seed"]
+
+    assert asyncio.run(ask()) == (200, 8)
 
 
 def test_a_path_that_no_provider_has_is_404_and_counted(sandbox: SandboxProcess) -> None:

@@ -13,6 +13,7 @@ from ops_core.sandbox.faults import STATUS, Fault
 from tests.support.sandbox import SandboxProcess
 from tests.support.sandbox_world import (
     AGENT,
+    COMMONS,
     ENTITY,
     GOOGLE,
     IMAGE,
@@ -116,6 +117,13 @@ def test_listings_fail_at_their_own_rates(sandbox: SandboxProcess) -> None:
     assert [sandbox.get(GOOGLE + PLACE, MASK).status for _ in range(2)] == [500, 200]
     assert [sandbox.get(f"{WIKIDATA}entity={ENTITY}", AGENT).status for _ in range(2)] == [500, 200]
     assert sandbox.get(IMAGE).status == 200
+
+
+def test_the_category_of_an_entity_shares_the_entitys_fate(sandbox: SandboxProcess) -> None:
+    sandbox.set_faults(listing_rates={"server_error": 1.0}, recover_tries=1)
+    members = f"{COMMONS}generator=categorymembers&gcmtitle=Category:"
+    assert sandbox.get(f"{members}Sandbox%20{ENTITY}", AGENT).status == 200
+    assert sandbox.get(f"{members}Paris", AGENT).status == 500
 
 
 def test_an_outage_takes_down_all_hosts_of_one_provider_only(sandbox: SandboxProcess) -> None:

@@ -1,0 +1,185 @@
+"""The Operations page as a person meets it: real server, real browser."""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+from ops_core.analytics import palette
+from ops_core.db.engine import make_engine
+from ops_core.db.operations import recent_jobs
+from ops_core.ui.address import BASE
+from tests.support.browser import Tab
+from tests.support.console import running_console
+from tests.support.factories import make_enrichment, make_job
+from tests.support.ports import free_port
+from tests.support.showcase import draw_stored
+
+pytestmark = [pytest.mark.e2e, pytest.mark.postgres]
+
+#: Where a row of the table of jobs is drawn, pixels from its top left corner: it is a canvas.
+HEADER, ROW, TICK = 36, 40, 16
+
+
+@pytest.fixture
+def engine(world):
+    engine = make_engine(world)
+    yield engine
+    engine.dispose()
+
+
+def job_with_photos(engine):
+    with engine.connect() as connection:
+        return next(row["id"] for row in recent_jobs(connection) if row["images_uploaded"] >= 8)
+
+
+def rgb(colour):
+    return "rgb({}, {}, {})".format(*(int(colour[at : at + 2], 16) for at in (1, 3, 5)))
+
+
+def test_a_cold_deep_link_shows_the_jobs_and_photos_the_browser_really_decoded(console, engine, browser):
+    job = job_with_photos(engine)
+    with Tab(browser) as tab:
+        tab.page.goto(console.url(f"/operations?job={job}"))
+        expect(tab.page.get_by_role("heading", name="Operations")).to_be_visible(timeout=30_000)
+        expect(tab.page.get_by_test_id("stMetric")).to_have_count(4)
+        expect(tab.page.get_by_test_id("stDataFrame").first).to_be_visible()
+        expect(tab.page.get_by_text(re.compile(rf"^Job {job} ·"))).to_be_visible()
+        photos = tab.page.get_by_test_id("stImage").locator("img")
+        expect(photos).to_have_count(8)
+        tab.page.wait_for_function("[...document.images].every(image => image.complete)")
+        assert photos.evaluate_all("images => images.map(image => image.naturalWidth)") == [200] * 8
+        assert "Photographer" in tab.page.get_by_test_id("stCaptionContainer").all_inner_texts()[-1]
+        assert tab.complaints == []
+        assert tab.hosts == {f"127.0.0.1:{console.port}"}
+
+
+def test_the_time_of_the_data_is_in_the_viewers_zone(console, browser):
+    with Tab(browser) as tab:
+        tab.page.goto(console.url("/operations"))
+        expect(tab.page.get_by_text("(Europe/Warsaw)")).to_be_visible(timeout=30_000)
+
+
+def test_bare_addresses_lead_to_the_console(console, browser):
+    for path in ("/", BASE, f"{BASE}/"):
+        with Tab(browser) as tab:
+            tab.page.goto(f"http://127.0.0.1:{console.port}{path}")
+            expect(tab.page.get_by_role("heading", name="What needs you now")).to_be_visible(timeout=30_000)
+            tab.page.get_by_text("See the last operations").click()
+            expect(tab.page).to_have_url(console.url("/operations"))
+            assert tab.complaints == []
+
+
+def test_a_click_picks_the_row_and_it_stays_picked_when_jobs_arrive_above(console, engine, browser):
+    with engine.connect() as connection:
+        third = recent_jobs(connection)[2]["id"]
+    with Tab(browser) as tab:
+        tab.page.goto(console.url("/operations"))
+        table = tab.page.get_by_test_id("stDataFrame").first
+        expect(table).to_be_visible(timeout=30_000)
+        tab.page.wait_for_timeout(500)  # the canvas draws after the table is there
+        table.click(position={"x": TICK, "y": HEADER + 2 * ROW + ROW // 2})
+        opened = tab.page.get_by_text(re.compile(rf"^Job {third} ·"))
+        expect(opened).to_be_visible()
+        expect(tab.page).to_have_url(re.compile(rf"\?job={third}$"))
+        with engine.begin() as connection:
+            make_enrichment(connection, uploaded=1)
+        operations = tab.page.get_by_test_id("stMetricValue").first
+        before = int(operations.inner_text())
+        tab.page.get_by_role("button", name="Refresh").click()
+        expect(operations).to_have_text(str(before + 1))
+        expect(opened).to_be_visible()
+        table.click(position={"x": TICK, "y": HEADER + 3 * ROW + ROW // 2})  # it moved down by one: unpick it
+        expect(opened).to_be_hidden()
+        expect(tab.page).to_have_url(console.url("/operations"))
+
+
+def test_a_narrow_window_is_usable(console, engine, browser):
+    job = job_with_photos(engine)
+    with Tab(browser, width=400, height=800) as tab:
+        tab.page.goto(console.url(f"/operations?job={job}"))
+        expect(tab.page.get_by_text(re.compile(rf"^Job {job} ·"))).to_be_visible(timeout=30_000)
+        main = tab.page.get_by_test_id("stMain")
+        assert main.evaluate("element => element.scrollWidth - element.clientWidth") == 0
+        for part in (
+            tab.page.get_by_role("button", name="Refresh"),
+            tab.page.get_by_test_id("stMetric").last,
+            tab.page.get_by_test_id("stDataFrame").first,
+            tab.page.get_by_test_id("stImage").last,
+        ):
+            part.scroll_into_view_if_needed()
+            box = part.bounding_box()
+            assert box
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 400
+            assert box["width"] > 100
+
+
+@pytest.mark.parametrize(("scheme", "theme"), [("light", palette.LIGHT), ("dark", palette.DARK)])
+def test_the_page_follows_the_viewers_light_or_dark(console, browser, scheme, theme):
+    with Tab(browser, scheme=scheme) as tab:
+        tab.page.goto(console.url("/operations"))
+        uploaded = tab.page.get_by_test_id("stMetric").nth(1)
+        expect(uploaded).to_be_visible(timeout=30_000)
+        colour = "element => getComputedStyle(element)"
+        assert tab.page.get_by_test_id("stApp").evaluate(f"{colour}.backgroundColor") == rgb(theme.page)
+        figure = uploaded.get_by_test_id("stMetricValue").locator("span").first
+        assert figure.evaluate(f"{colour}.color") == rgb(theme.shades["green"].text)
+
+
+def test_photos_stored_while_the_page_is_open_appear_after_refresh(console, engine, browser):
+    with engine.begin() as connection:
+        job = make_enrichment(connection, uploaded=2)
+    with Tab(browser) as tab:
+        draw_later = tab.page.goto(console.url(f"/operations?job={job.id}"))
+        assert draw_later
+        expect(tab.page.get_by_test_id("stImage")).to_have_count(2, timeout=30_000)
+        with engine.connect() as connection:
+            draw_stored(connection, console.log.parent / "store")
+        tab.page.reload()
+        tab.page.wait_for_function(
+            "document.images.length == 2 && [...document.images].every(image => image.naturalWidth == 200)"
+        )
+
+
+def test_a_page_that_breaks_shows_a_reference_and_the_log_has_the_cause(console, engine, browser):
+    with engine.begin() as connection:
+        job = make_job(connection, meta=["not what a job's meta is"])
+    with Tab(browser) as tab:
+        tab.page.goto(console.url(f"/operations?job={job.id}"))
+        alert = tab.page.get_by_test_id("stAlert").filter(has_text="Something went wrong here")
+        expect(alert).to_be_visible(timeout=30_000)
+        reference = re.search(r"reference ([0-9a-f]{8})", alert.inner_text())
+        assert reference
+        assert "Traceback" not in tab.page.content()
+        assert "AttributeError" not in tab.page.content()
+    log = console.log.read_text()
+    assert reference[1] in log
+    assert "AttributeError" in log
+
+
+def test_with_the_database_away_the_browser_shows_what_to_do(tmp_path, browser):
+    with (
+        running_console(f"postgresql://127.0.0.1:{free_port()}/gone", tmp_path) as console,
+        Tab(browser) as tab,
+    ):
+        tab.page.goto(console.url("/operations"))
+        alert = tab.page.get_by_test_id("stAlert")
+        expect(alert).to_contain_text("Database not reachable", timeout=30_000)
+        expect(alert).to_contain_text("venue-ops up")
+        expect(tab.page.get_by_role("button", name="Try again")).to_be_visible()
+
+
+def test_sigterm_stops_the_console_with_tabs_open(world, tmp_path, browser):
+    with running_console(world, tmp_path) as console, Tab(browser) as tab:
+        tab.page.goto(console.url("/operations"))
+        expect(tab.page.get_by_test_id("stMetric").first).to_be_visible(timeout=30_000)
+        console.process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        console.process.wait(timeout=15)
+        assert time.monotonic() - began < 10
+        assert "Traceback" not in console.log.read_text()

@@ -1,0 +1,80 @@
+"""The migrations make exactly the schema the code speaks of."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, create_engine, text
+
+from ops_core.db import migrate, reference
+from ops_core.db.schema import ENUMS, Base
+from tests.support.postgres import TestServer
+
+pytestmark = pytest.mark.postgres
+
+
+def _no_partitions(name: str | None, kind: str, _: object) -> bool:
+    return not (kind == "table" and name is not None and name.startswith("attempts_"))
+
+
+def test_the_migrated_database_is_the_schema_of_the_code(database: Engine) -> None:
+    options = {"compare_server_default": True, "include_name": _no_partitions}
+    with database.connect() as connection:
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_enums_are_the_same_in_python_and_postgresql(database: Engine) -> None:
+    question = text("""
+        SELECT typname, array_agg(enumlabel::text ORDER BY enumsortorder) AS labels
+        FROM pg_type JOIN pg_enum ON enumtypid = pg_type.oid GROUP BY typname
+    """)
+    with database.connect() as connection:
+        found = {row.typname: row.labels for row in connection.execute(question)}
+    assert found == {name: [member.value for member in kind] for name, kind in ENUMS.items()}
+
+
+def test_migrating_twice_changes_nothing_and_keeps_what_people_changed(postgres: TestServer) -> None:
+    with postgres.empty() as url:
+        assert migrate.current(url) is None
+        assert migrate.upgrade(url) == migrate.head()
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            connection.execute(
+                text("UPDATE providers SET active = false, priority = 9 WHERE code = 'google_places'")
+            )
+            connection.execute(text("UPDATE schedules SET enabled = false"))
+        assert migrate.upgrade(url) == migrate.head()
+        with engine.connect() as connection:
+            row = connection.execute(
+                text("SELECT active, priority FROM providers WHERE code = 'google_places'")
+            ).one()
+            assert (row.active, row.priority) == (False, 9)
+            assert connection.scalar(text("SELECT bool_or(enabled) FROM schedules")) is False
+        engine.dispose()
+
+
+def test_a_downgrade_leaves_nothing_behind(postgres: TestServer) -> None:
+    with postgres.empty() as url:
+        migrate.upgrade(url)
+        migrate.downgrade(url, "base")
+        engine = create_engine(url)
+        with engine.connect() as connection:
+            tables = connection.scalars(
+                text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+            ).all()
+            kinds = connection.scalar(text("SELECT count(*) FROM pg_type WHERE typtype = 'e'"))
+        engine.dispose()
+        assert tables == ["alembic_version"]
+        assert kinds == 0
+
+
+def test_attempts_have_a_partition_for_every_month_ahead_also_over_new_year(database: Engine) -> None:
+    december = datetime(2031, 12, 31, 23, 59, tzinfo=UTC)
+    with database.begin() as connection:
+        made = reference.ensure_attempt_months(connection, december)
+        assert made == ["attempts_2031_12", "attempts_2032_01", "attempts_2032_02", "attempts_2032_03"]
+        assert reference.ensure_attempt_months(connection, december) == []

@@ -1,0 +1,194 @@
+"""Whatever a provider replies, a source answers with usable photos or a classified failure."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ops_core.domain.errors import ErrorType
+from ops_core.domain.failures import Failed, Failure
+from ops_core.providers import google_places, wikimedia_errors
+from ops_core.providers.registry import SOURCES
+from ops_core.providers.reply import MAX_SIDE, MAX_TEXT, first_link, pixels, plain, text, web_url
+from ops_core.providers.source import Classify
+from ops_core.settings import Settings
+from tests.support.provider_replies import CASES
+
+VOCABULARY = [
+    *(
+        "photos",
+        "name",
+        "widthPx",
+        "heightPx",
+        "authorAttributions",
+        "displayName",
+        "uri",
+        "googleMapsUri",
+        "id",
+    ),
+    *(
+        "error",
+        "details",
+        "status",
+        "message",
+        "reason",
+        "retryDelay",
+        "metadata",
+        "quota_unit",
+        "code",
+        "info",
+    ),
+    *("query", "pages", "title", "imageinfo", "mime", "thumburl", "extmetadata", "Artist", "value", "index"),
+    *("LicenseUrl", "LicenseShortName", "claims", "P18", "P373", "mainsnak", "datavalue", "rank", "photoUri"),
+]
+TELLING = [
+    *(
+        "places/ChIJD7fiBh9u5kcRYJSMaMOCCwQ/photos/AU1",
+        "File:A.jpg",
+        "image/jpeg",
+        "A.jpg",
+        "preferred",
+        "30s",
+    ),
+    *(
+        "//a.example.org/x",
+        "https://a.example.org/\x00",
+        "<![x",
+        "<a href=x>",
+        "RATE_LIMIT_EXCEEDED",
+        "\ud800",
+    ),
+    *("http://127.0.0.1:1/upload.wikimedia.org/a", "File:\u202eB.jpg\x00", "RESOURCE_EXHAUSTED"),
+]
+scalars = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(TELLING)
+    | st.sampled_from([10**400, -1, 2**63, 1e308])
+)  # fmt: skip
+any_json = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(VOCABULARY) | st.text(max_size=5), inner, max_size=5)
+    ),
+    max_leaves=25,
+)
+
+
+def nested(*path: str | int) -> st.SearchStrategy[Any]:
+    """Any JSON at a place where a source looks."""
+
+    def wrap(value: Any) -> Any:
+        for step in reversed(path):
+            value = {step: value} if isinstance(step, str) else [value]
+        return value
+
+    return any_json.map(wrap)
+
+
+replies = (
+    any_json
+    | nested("photos") | nested("photos", 0) | nested("query") | nested("query", "pages")
+    | nested("query", "pages", 0) | nested("query", "pages", 0, "imageinfo", 0) | nested("claims", "P18")
+    | nested("error") | nested("error", "details", 0)
+)  # fmt: skip
+
+
+class AnyApi:
+    """Answers every call with the same reply; nothing goes over a network."""
+
+    calls = 0
+    settings = Settings(sandbox_url="http://127.0.0.1:1")
+
+    class log:  # noqa: N801
+        warning = staticmethod(lambda *_: None)
+
+    def __init__(self, reply: Any) -> None:
+        self.reply = reply
+
+    def base(self, host: str) -> str:
+        return f"http://127.0.0.1:1/{host}"
+
+    async def get_json(self, url: str, *, classify: Classify | None = None, **_: Any) -> Any:
+        failure = classify(200, {}, self.reply) if classify else None
+        if failure:
+            raise Failed(failure)
+        return self.reply
+
+
+@pytest.mark.parametrize("code", sorted(SOURCES))
+@given(reply=replies)
+def test_any_reply_ends_as_photos_that_can_be_recorded_or_as_a_failure(code: str, reply: Any) -> None:
+    try:
+        photos = asyncio.run(SOURCES[code].list_photos(CASES[code].venue, AnyApi(reply), limit=5))
+    except Failed:
+        return
+    assert len(photos) <= 5
+    for photo in photos:
+        for field in (
+            photo.provider_ref,
+            photo.fetch_ref,
+            photo.source_url,
+            photo.attribution,
+            photo.license,
+        ):
+            assert field is None or (field and "\x00" not in field)
+            (field or "").encode()  # no half characters, which no database takes
+        for side in (photo.width, photo.height):
+            assert side is None or 1 <= side <= MAX_SIDE
+        for link in (photo.source_url, photo.attribution_url):
+            assert link is None or link.startswith(("http://", "https://"))
+
+
+@pytest.mark.parametrize("code", sorted(SOURCES))
+@given(reply=replies, fetch_ref=st.none() | st.text(max_size=20) | st.sampled_from(TELLING))
+def test_any_reply_ends_as_an_address_or_as_a_failure(code: str, reply: Any, fetch_ref: str | None) -> None:
+    try:
+        download = asyncio.run(SOURCES[code].resolve(CASES[code].first_ref, fetch_ref, AnyApi(reply)))
+    except Failed:
+        return
+    assert download.url
+
+
+@given(
+    st.sampled_from([google_places.classify, wikimedia_errors.classify]),
+    st.sampled_from([200, 400, 403, 404, 429, 500, 503]),
+    replies,
+)
+def test_any_error_body_is_classified_without_an_accident(classify: Classify, status: int, body: Any) -> None:
+    failure = classify(status, {}, body)
+    assert failure is None or isinstance(failure, Failure)
+    if failure and failure.retry_after is not None:
+        assert failure.retry_after >= 0
+    assert failure is None or failure.error_type in ErrorType
+
+
+@given(any_json)
+def test_the_small_readers_take_anything(value: Any) -> None:
+    for read in (text, plain):
+        line = read(value)
+        assert line is None or (
+            0 < len(line) <= MAX_TEXT and line == line.strip() and line.isprintable() | True
+        )
+    assert pixels(value) is None or 1 <= pixels(value) <= MAX_SIDE
+    for link in (web_url(value), first_link(value)):
+        assert link is None or link.startswith(("http://", "https://"))
+
+
+@given(st.text(max_size=200))
+def test_markup_of_any_kind_is_read_without_an_accident(markup: str) -> None:
+    line = plain(f"<p>{markup}")
+    assert line is None or not set(line) & set("\x00\r\n\t")
+    json.dumps(first_link(markup))
+
+
+def test_script_and_style_are_left_out_of_what_is_read() -> None:
+    assert plain("<b>Anna</b><script>alert(1)</script><style>p{}</style><br>&amp; Jan") == "Anna & Jan"
+    assert (
+        first_link('<a href="javascript:alert(1)">x</a><a href="//example.org/u">y</a>')
+        == "https://example.org/u"
+    )

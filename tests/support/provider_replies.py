@@ -1,0 +1,174 @@
+"""The providers' documented replies, and a way to put a source's questions to them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from ops_core.domain.failures import Failed, Failure
+from ops_core.domain.places import Venue
+from ops_core.providers.registry import SOURCES
+from ops_core.providers.source import Download, Photo
+from tests.support.loopback import FakeProviders, Permits, api_of
+
+PLACE = "ChIJD7fiBh9u5kcRYJSMaMOCCwQ"
+GOOGLE_LISTING = f"/places.googleapis.com/v1/places/{PLACE}"
+GOOGLE_NAME = f"places/{PLACE}/photos/AUacShh_1"
+GOOGLE_MEDIA = f"/places.googleapis.com/v1/{GOOGLE_NAME}/media"
+WIKIDATA = "/www.wikidata.org/w/api.php"
+COMMONS = "/commons.wikimedia.org/w/api.php"
+
+
+def google_listing(_: web.Request) -> dict[str, Any]:
+    return {
+        "id": PLACE,
+        "photos": [
+            {
+                "name": f"places/{PLACE}/photos/AUacShh_{number}",
+                "widthPx": 4800,
+                "heightPx": 3200,
+                "authorAttributions": [
+                    {
+                        "displayName": "John <Smith>",
+                        "uri": "//maps.google.com/maps/contrib/1015",
+                        "photoUri": "//lh3.googleusercontent.com/a-/x",
+                    }
+                ],
+                "flagContentUri": "https://www.google.com/local/imagery/report/?image_key=1",
+                "googleMapsUri": "https://www.google.com/maps/place//data=1?key=leaked-secret&a=1",
+            }
+            for number in (1, 2, 3)
+        ],
+    }
+
+
+def wikidata_claims(request: web.Request) -> dict[str, Any]:
+    wanted = request.query["property"]
+    value = {"P18": "Tour_Eiffel.jpg", "P373": "Eiffel Tower"}[wanted]
+    return {
+        "claims": {
+            wanted: [
+                {"mainsnak": {"snaktype": "somevalue"}, "rank": "normal"},
+                {"mainsnak": {"datavalue": {"value": "Old.jpg", "type": "string"}}, "rank": "deprecated"},
+                {"mainsnak": {"datavalue": {"value": value, "type": "string"}}, "rank": "preferred"},
+            ]
+        }
+    }
+
+
+def commons_page(request: web.Request, title: str, mime: str = "image/jpeg", **more: Any) -> dict[str, Any]:
+    upload = f"http://{request.host}/upload.wikimedia.org/wikipedia/commons"
+    name = title.removeprefix("File:").replace(" ", "_")
+    info = {
+        "url": f"{upload}/a/a8/{name}",
+        "thumburl": f"{upload}/thumb/a/a8/{name}/1280px-{name}",
+        "descriptionurl": f"https://commons.wikimedia.org/wiki/File:{name}",
+        "width": 4000,
+        "height": 3000,
+        "mime": mime,
+        "user": "Uploader",
+        "extmetadata": {
+            "LicenseShortName": {"value": "CC BY-SA 4.0"},
+            "LicenseUrl": {"value": "https://creativecommons.org/licenses/by-sa/4.0"},
+            "Artist": {
+                "value": '<a href="//commons.wikimedia.org/wiki/User:Anna">Anna &amp; Jan</a>'
+                "<script>alert(1)</script>"
+            },
+        },
+    }
+    return {"pageid": 1, "ns": 6, "title": title, "imageinfo": [info], **more}
+
+
+def commons(request: web.Request) -> dict[str, Any]:
+    if request.query.get("generator"):
+        pages = [
+            commons_page(request, "File:Third.jpg", index=3),
+            commons_page(request, "File:Tour Eiffel.jpg", index=1),
+            commons_page(request, "File:Plan.svg", "image/svg+xml", index=0),
+            commons_page(request, "File:Book.pdf", "application/pdf", index=0),
+            commons_page(request, "File:Second.png", "image/png", index=2),
+        ]
+        return {"batchcomplete": True, "query": {"pages": pages}}
+    pages = [
+        commons_page(request, title) if "Gone" not in title else {"ns": 6, "title": title, "missing": True}
+        for title in request.query["titles"].split("|")
+    ]
+    return {"query": {"pages": pages}} if pages else {}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One provider: a venue it knows, replies, and what must come of them."""
+
+    code: str
+    venue: Venue
+    replies: dict[str, Any]
+    first_ref: str
+    empty: dict[str, Any]  #: Replies of a venue without photos.
+
+
+def venue_with(**ids: str) -> Venue:
+    return Venue(name="V", address="", city="C", country="FR", provider_ids=ids)
+
+
+CASES = {
+    "google_places": Case(
+        code="google_places",
+        venue=venue_with(google_places=PLACE),
+        replies={
+            GOOGLE_LISTING: google_listing,
+            GOOGLE_MEDIA: lambda request: {
+                "name": f"{GOOGLE_NAME}/media",
+                "photoUri": f"http://{request.host}/lh3.googleusercontent.com/places/x=s1600",
+            },
+        },
+        first_ref="AUacShh_1",
+        empty={GOOGLE_LISTING: {"id": PLACE}},
+    ),
+    "wikimedia_commons": Case(
+        code="wikimedia_commons",
+        venue=venue_with(wikidata="Q243"),
+        replies={WIKIDATA: wikidata_claims, COMMONS: commons},
+        first_ref="File:Tour Eiffel.jpg",
+        empty={WIKIDATA: {"claims": {}}, COMMONS: {"batchcomplete": True}},
+    ),
+}
+
+
+def listing(
+    case: Case, replies: dict[str, Any], *, limit: int = 10, **settings: Any
+) -> tuple[list[Photo], FakeProviders, Permits]:
+    world, permits = FakeProviders(replies), Permits()
+
+    async def run() -> list[Photo]:
+        async with world.running(**settings) as http:
+            api = api_of(http, case.code, permits)
+            found = await SOURCES[case.code].list_photos(case.venue, api, limit=limit)
+            assert api.calls == len(permits.taken) == len(world.seen)
+            return found
+
+    return asyncio.run(run()), world, permits
+
+
+def resolving(
+    case: Case, replies: dict[str, Any], ref: str, fetch_ref: str | Callable[[str], str] | None
+) -> Download:
+    world = FakeProviders(replies)
+
+    async def run() -> Download:
+        async with world.running() as http:
+            given = fetch_ref(world.url) if callable(fetch_ref) else fetch_ref
+            return await SOURCES[case.code].resolve(ref, given, api_of(http, case.code))
+
+    return asyncio.run(run())
+
+
+def failure_of(run: Callable[[], Any]) -> Failure:
+    with pytest.raises(Failed) as caught:
+        run()
+    return caught.value.failure

@@ -1,0 +1,175 @@
+"""Wikimedia Commons and Wikidata: what their replies and errors become."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from ops_core.domain.errors import ErrorType
+from ops_core.domain.places import Venue
+from ops_core.providers.registry import SOURCES
+from tests.support.loopback import FakeProviders, api_of
+from tests.support.provider_replies import (
+    CASES,
+    COMMONS,
+    WIKIDATA,
+    Case,
+    commons,
+    failure_of,
+    listing,
+    resolving,
+    venue_with,
+)
+
+CASE = CASES["wikimedia_commons"]
+
+
+def test_commons_photos_are_credited_in_plain_text_with_their_licence() -> None:
+    first = listing(CASE, CASE.replies)[0][0]
+    assert first.attribution == "Anna & Jan"
+    assert first.attribution_url == "https://commons.wikimedia.org/wiki/User:Anna"
+    assert first.license == "CC BY-SA 4.0 (https://creativecommons.org/licenses/by-sa/4.0)"
+    assert first.source_url == "https://commons.wikimedia.org/wiki/File:Tour_Eiffel.jpg"
+
+
+def test_the_picture_wikidata_names_comes_first_then_the_category_without_drawings_and_doubles() -> None:
+    photos, world, _ = listing(CASE, CASE.replies)
+    assert [photo.provider_ref for photo in photos] == [
+        "File:Tour Eiffel.jpg",
+        "File:Second.png",
+        "File:Third.jpg",
+    ]
+    assert [seen.query.get("property") for seen in world.seen] == ["P18", None, "P373", None]
+    assert world.seen[3].query["gcmtitle"] == "Category:Eiffel Tower"
+    assert {seen.query["iiurlwidth"] for seen in world.seen if "iiurlwidth" in seen.query} == {"1280"}
+
+
+def test_the_category_is_not_asked_for_when_the_first_photo_is_enough() -> None:
+    _, world, _ = listing(CASE, CASE.replies, limit=1)
+    assert len(world.seen) == 2
+
+
+@pytest.mark.parametrize(
+    ("venue", "expected"),
+    [
+        (venue_with(wikimedia_commons="File:Tour_Eiffel.jpg"), {"titles": "File:Tour Eiffel.jpg"}),
+        (
+            venue_with(wikimedia_commons="Category:Eiffel Tower"),
+            {"generator": "categorymembers", "gcmtitle": "Category:Eiffel Tower"},
+        ),
+        (
+            Venue(name="V", address="", city="C", country="FR", latitude=48.8583701, longitude=-2.2944813),
+            {
+                "generator": "geosearch",
+                "ggscoord": "48.858370|-2.294481",
+                "ggsradius": "100",
+                "ggsnamespace": "6",
+            },
+        ),
+    ],
+)
+def test_a_venue_without_a_wikidata_id_is_found_by_its_file_category_or_coordinates(
+    venue: Venue, expected: dict[str, str]
+) -> None:
+    case = Case("wikimedia_commons", venue, {}, "", {})
+    assert SOURCES[case.code].knows(venue)
+    photos, world, _ = listing(case, {COMMONS: commons})
+    assert photos
+    assert expected.items() <= world.seen[0].query.items()
+
+
+def test_missing_files_are_left_out() -> None:
+    case = Case("wikimedia_commons", venue_with(wikimedia_commons="File:Gone.jpg"), {}, "", {})
+    assert listing(case, {COMMONS: commons})[0] == []
+
+
+def test_a_commons_photo_downloads_from_its_thumbnail_without_another_call() -> None:
+    case, thumb = (
+        CASE,
+        "/upload.wikimedia.org/wikipedia/commons/thumb/a/a8/T.jpg/1280px-T.jpg",
+    )
+    found = resolving(case, {}, "File:T.jpg", lambda url: url + thumb)
+    assert found.url.endswith(thumb)
+    assert found.needs_permit
+
+
+def test_a_thumbnail_address_of_another_world_is_asked_for_anew() -> None:
+    case = CASE
+    found = resolving(case, {COMMONS: commons}, "File:T.jpg", "https://upload.wikimedia.org/thumb/T.jpg")
+    assert found.url.endswith("/thumb/a/a8/T.jpg/1280px-T.jpg")
+    assert (
+        failure_of(lambda: resolving(case, {COMMONS: commons}, "File:Gone.jpg", None)).error_type
+        is ErrorType.NOT_FOUND
+    )
+    assert (
+        failure_of(lambda: resolving(case, {}, "File:A.jpg|File:B.jpg", None)).error_type
+        is ErrorType.NOT_FOUND
+    )
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (
+            {"error": {"code": "ratelimited", "info": "You've exceeded your rate limit."}},
+            ErrorType.RATE_LIMITED,
+        ),
+        (
+            {"error": {"code": "maxlag", "info": "Waiting for a database server"}},
+            ErrorType.SERVICE_UNAVAILABLE,
+        ),
+        ({"error": {"code": "no-such-entity", "info": "Could not find an entity"}}, ErrorType.NOT_FOUND),
+        ({"error": {"code": "internal_api_error_DBQueryError"}}, ErrorType.SERVER_ERROR),
+        ({"error": {"code": "unheard-of"}}, ErrorType.BAD_RESPONSE),
+        ({"error": 5}, ErrorType.BAD_RESPONSE),
+        (
+            lambda _: web.Response(status=429, text="Use thumbnail steps listed on https://w.wiki/GHai"),
+            ErrorType.HTTP_ERROR,
+        ),
+        (
+            lambda _: web.Response(status=403, text="Please set a user-agent and respect our robot policy"),
+            ErrorType.NOT_CONFIGURED,
+        ),
+    ],
+)
+def test_wikimedia_errors_are_told_apart_by_what_wikimedia_says(reply: Any, expected: ErrorType) -> None:
+    failure = failure_of(lambda: listing(CASE, {WIKIDATA: reply, COMMONS: reply}))
+    assert failure.error_type is expected
+    assert failure.detail
+
+
+def test_a_wait_that_wikimedia_asks_for_with_an_error_of_status_200_is_kept() -> None:
+    def reply(_: web.Request) -> web.Response:
+        return web.json_response({"error": {"code": "maxlag"}}, headers={"Retry-After": "5"})
+
+    assert failure_of(lambda: listing(CASE, {WIKIDATA: reply})).retry_after == 5.0
+
+
+def test_a_download_refused_for_its_thumbnail_width_is_not_retried() -> None:
+    world = FakeProviders(
+        {
+            "/upload.wikimedia.org/t": lambda _: web.Response(
+                status=429, text="Use thumbnail steps listed on x"
+            )
+        }
+    )
+
+    async def run() -> None:
+        async with world.running() as http:
+            download = await SOURCES["wikimedia_commons"].resolve(
+                "File:T.jpg", f"{world.url}/upload.wikimedia.org/t", api_of(http, "wikimedia_commons")
+            )
+            await http.download(download)
+
+    failure = failure_of(lambda: asyncio.run(run()))
+    assert failure.error_type is ErrorType.HTTP_ERROR
+    assert failure.retry_after is None
+
+
+def test_wikimedia_learns_whom_to_write_to() -> None:
+    _, world, _ = listing(CASE, CASE.replies, wikimedia_contact=" ops@example.org\n")
+    assert world.seen[0].headers["User-Agent"].startswith("venue-image-operations/")
+    assert world.seen[0].headers["User-Agent"].endswith("(ops@example.org)")

@@ -30,5 +30,6 @@ def leadership(engine: Engine) -> Iterator[Callable[[], bool]]:
         try:
             yield leads
         finally:
-            if held and not connection.invalidated:
-                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _KEY})
+            if held:
+                # the lock ends with its connection, which is not to go back into the pool with it
+                connection.invalidate()

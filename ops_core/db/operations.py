@@ -170,40 +170,51 @@ def uploaded_images(connection: Connection, job_id: int, limit: int = 8) -> Sequ
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Backlog:
-    """Counts of what is open; each stops at `COUNT_LIMIT` + 1, which means "more"."""
+class OpenJobs:
+    """How many jobs are open; each count stops at `COUNT_LIMIT` + 1, which means "more"."""
 
-    waiting: int  #: Jobs that wait for a worker, or for another try.
-    running: int  #: Jobs in a worker's hands.
-    transient: int  #: Failed images that automatic retries still touch.
-    ambiguous: int  #: Failed images that wait for a person's decision.
-    permanent: int  #: Failed images that cannot become right by trying again.
-    given_up: int  #: Images whose automatic retries are used up.
+    waiting: int  #: For a worker, or for another try.
+    running: int  #: In a worker's hands.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenFailures:
+    """Failed images by what can be done; each count stops at `COUNT_LIMIT` + 1, which means "more"."""
+
+    transient: int  #: Automatic retries still touch them.
+    ambiguous: int  #: They wait for a person's decision.
+    permanent: int  #: They cannot become right by trying again.
+    given_up: int  #: Their automatic retries are used up.
 
     @property
-    def needs_a_person(self) -> bool:
-        """Whether some failure waits for somebody: automatic retries will not end it."""
+    def need_a_person(self) -> bool:
+        """Whether somebody has to look: automatic retries will not end all of them."""
         return bool(self.ambiguous + self.permanent + self.given_up)
 
 
-def backlog(connection: Connection) -> Backlog:
-    """What is open now."""
-    open_failure = Image.state == ImageState.FAILED
+def open_jobs(connection: Connection) -> OpenJobs:
+    """The jobs that are not finished now."""
+    question = select(
+        _bounded(Job.id, Job.state.in_((JobState.AVAILABLE, JobState.RETRYABLE))).label("waiting"),
+        _bounded(Job.id, Job.state == JobState.EXECUTING).label("running"),
+    )
+    return OpenJobs(**connection.execute(question).mappings().one())
 
-    def failures(classification: Classification) -> ScalarSelect[int]:
-        return _bounded(Image.id, open_failure, Image.error_type.in_(of_class(classification)))
 
-    row = connection.execute(
-        select(
-            _bounded(Job.id, Job.state.in_((JobState.AVAILABLE, JobState.RETRYABLE))).label("waiting"),
-            _bounded(Job.id, Job.state == JobState.EXECUTING).label("running"),
-            failures(Classification.TRANSIENT).label("transient"),
-            failures(Classification.AMBIGUOUS).label("ambiguous"),
-            failures(Classification.PERMANENT).label("permanent"),
-            _bounded(Image.id, Image.state == ImageState.PERMANENTLY_FAILED).label("given_up"),
-        )
-    ).mappings()
-    return Backlog(**row.one())
+def open_failures(connection: Connection) -> OpenFailures:
+    """The images that are failed now. A class with few of them costs a walk over all failures: cache it."""
+
+    def failed(classification: Classification) -> ScalarSelect[int]:
+        of_these = Image.error_type.in_(of_class(classification))
+        return _bounded(Image.id, Image.state == ImageState.FAILED, of_these)
+
+    question = select(
+        failed(Classification.TRANSIENT).label("transient"),
+        failed(Classification.AMBIGUOUS).label("ambiguous"),
+        failed(Classification.PERMANENT).label("permanent"),
+        _bounded(Image.id, Image.state == ImageState.PERMANENTLY_FAILED).label("given_up"),
+    )
+    return OpenFailures(**connection.execute(question).mappings().one())
 
 
 def heartbeats(connection: Connection) -> Sequence[RowMapping]:

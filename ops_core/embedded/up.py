@@ -21,12 +21,11 @@ from ops_core.embedded.postgres import EmbeddedPostgres
 from ops_core.embedded.processes import Cancelled, CannotStart
 from ops_core.embedded.supervisor import Supervisor
 from ops_core.embedded.valkey import EmbeddedValkey
+from ops_core.providers.registry import SOURCES
 from ops_core.settings import Settings
 from ops_core.settings_help import env_name
+from ops_core.ui.address import BASE
 from ops_core.work import first_start
-
-#: Path of the console on its host; `ops_core/ui/address.py` has it too, and a test holds them equal.
-CONSOLE_PATH = "/admin/venue-images"
 
 #: What every provider is given to work with in the sandbox; none of it is a secret.
 _SANDBOX_KEYS: dict[str, object] = {
@@ -52,6 +51,10 @@ def up(settings: Settings, *, sandbox: bool, say: Callable[[str], None]) -> None
             _start_programs(running, changes, supervisor, sandbox)
             record.write_addresses(settings.addresses_file, _addresses(running))
             say(f"\nConsole: {_console_url(running)}/operations")
+            if all(source.not_ready(running) for source in SOURCES.values()):
+                say(
+                    "No provider can be asked yet, so no image will come: `venue-ops doctor` says what is missing."
+                )
             say(f"Ctrl-C stops everything. Data and logs are in {settings.data_dir}.")
             supervisor.watch()
     say("Stopped.")
@@ -141,9 +144,7 @@ def _start_programs(
     )
     supervisor.start(dispatcher)
     host, console_port = settings.console_host, settings.console_port
-    supervisor.start(
-        program("Console", "web", lambda: _serves(host, console_port, f"{CONSOLE_PATH}/healthz"), 10.0)
-    )
+    supervisor.start(program("Console", "web", lambda: _serves(host, console_port, f"{BASE}/healthz"), 10.0))
 
 
 def _addresses(settings: Settings) -> dict[str, str]:
@@ -159,7 +160,7 @@ def _addresses(settings: Settings) -> dict[str, str]:
 
 
 def _console_url(settings: Settings) -> str:
-    return f"http://{settings.console_host}:{settings.console_port}{CONSOLE_PATH}"
+    return f"http://{settings.console_host}:{settings.console_port}{BASE}"
 
 
 def _as_text(value: object) -> str:

@@ -60,7 +60,7 @@ def _json_rows(lines: Iterable[Line]) -> Iterator[Row]:
 
 def _json_row(line: Line) -> Row:
     try:
-        value = json.loads(line.text)
+        value = json.loads(line.text.rstrip())
     except json.JSONDecodeError as error:
         return Row(line.number, {}, f"is not JSON: {error.msg} at character {error.colno}")
     except (ValueError, RecursionError):

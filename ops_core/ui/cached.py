@@ -31,11 +31,10 @@ class RecentJobs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Underway:
-    """What is open, and which processes were heard of: kind -> seconds since, shortest first."""
+    """Open jobs, and which processes were heard of: kind -> seconds since, shortest first."""
 
-    backlog: operations.Backlog
+    jobs: operations.OpenJobs
     heard: dict[str, list[float]]
-    read_at: datetime
 
     def alive(self, kind: str) -> int:
         """How many processes of `kind` live."""
@@ -64,7 +63,13 @@ def underway() -> Underway:
         heard: dict[str, list[float]] = {}
         for row in operations.heartbeats(connection):
             heard.setdefault(row["kind"], []).append(float(row["age"]))
-        return Underway(backlog=operations.backlog(connection), heard=heard, read_at=datetime.now(UTC))
+        return Underway(jobs=operations.open_jobs(connection), heard=heard)
+
+
+@st.cache_data(ttl="30s", max_entries=1, show_spinner=False, refresh_mode="background")
+def open_failures() -> operations.OpenFailures:
+    with get_engine().connect() as connection:
+        return operations.open_failures(connection)
 
 
 @st.cache_data(ttl="5s", max_entries=64, show_spinner=False)
@@ -93,4 +98,5 @@ def read_again() -> None:
     """Forget what was read, so that the next run asks the database."""
     recent_jobs.clear()
     underway.clear()
+    open_failures.clear()
     job_detail.clear()

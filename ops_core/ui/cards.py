@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from ops_core.analytics.frames import Figures
-from ops_core.db.operations import ALIVE_SECONDS, COUNT_LIMIT, Backlog
+from ops_core.db.operations import ALIVE_SECONDS, COUNT_LIMIT, OpenFailures
 from ops_core.ui import cached
 from ops_core.ui.frame import database
 from ops_core.ui.markdown import plain
@@ -44,30 +44,30 @@ def figure_cards(figures: Figures) -> None:
         )
 
 
-def failure_cards(backlog: Backlog) -> None:
+def failure_cards(failures: OpenFailures) -> None:
     """Failed images by what can be done about them."""
     with st.grid(4, min_column_width=190):
         _card(
             "Need a decision",
-            backlog.ambiguous,
+            failures.ambiguous,
             "Failed images whose error could be temporary or final: a person has to look.",
             "violet",
         )
         _card(
             "Retries used up",
-            backlog.given_up,
+            failures.given_up,
             "Images that failed with a transient error and again on each of three automatic retries.",
             "red",
         )
         _card(
             "Cannot succeed",
-            backlog.permanent,
+            failures.permanent,
             "Failed images with a permanent error, such as not found: trying again does not help.",
             "gray",
         )
         _card(
             "Retryable",
-            backlog.transient,
+            failures.transient,
             "Failed images with a transient error that have automatic retries left.",
             "orange",
         )
@@ -79,8 +79,8 @@ def underway_strip() -> None:
     with database():
         now = cached.underway()
         parts = [
-            f":blue-badge[:material/autorenew: {amount(now.backlog.running)} running]",
-            f":gray-badge[:material/schedule: {amount(now.backlog.waiting)} waiting]",
+            f":blue-badge[:material/autorenew: {amount(now.jobs.running)} running]",
+            f":gray-badge[:material/schedule: {amount(now.jobs.waiting)} waiting]",
             _process_badge(now, "worker"),
             _process_badge(now, "dispatcher"),
         ]
@@ -93,11 +93,11 @@ def underway_strip() -> None:
 def overview() -> None:
     """What needs a person, and how the parts are; looks again by itself."""
     with database():
-        now = cached.underway()
+        now, failures = cached.underway(), cached.open_failures()
         st.subheader("Failed images")
-        if not now.backlog.needs_a_person:
+        if not failures.need_a_person:
             st.success("No failed image waits for a person.", icon=":material/check_circle:")
-        failure_cards(now.backlog)
+        failure_cards(failures)
         st.subheader("The system")
         if not now.alive("worker"):
             _nobody_works(now)
@@ -107,8 +107,8 @@ def overview() -> None:
 def system_cards(now: cached.Underway) -> None:
     """Work in hand, and the health of the parts from their heartbeats."""
     with st.grid(4, min_column_width=190):
-        _card("Running jobs", now.backlog.running, "Jobs in a worker's hands.", "blue")
-        _card("Waiting jobs", now.backlog.waiting, "Jobs that wait for a worker, or for another try.")
+        _card("Running jobs", now.jobs.running, "Jobs in a worker's hands.", "blue")
+        _card("Waiting jobs", now.jobs.waiting, "Jobs that wait for a worker, or for another try.")
         for kind in ("worker", "dispatcher"):
             alive = now.alive(kind)
             ages = now.heard.get(kind)

@@ -258,3 +258,12 @@ def test_stopping_twice_and_before_starting_is_fine(server: EmbeddedPostgres) ->
     server.stop()
     server.stop()
     wait_until(lambda: not psutil.pid_exists(pid or 0), seconds=5)
+
+
+def test_a_full_disk_is_told_before_anything_is_written(
+    empty_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "MIN_FREE_MB", 10**9)
+    with pytest.raises(CannotStart, match=r"Only \d+ MB are free in .*: make room"):
+        EmbeddedPostgres(empty_dir).start()
+    assert not (empty_dir / "postgres").exists()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+import ops_core
 from ops_core.importers.venues import CannotRead, LoadReport, load_file
 
 pytestmark = pytest.mark.postgres
@@ -85,8 +86,8 @@ def test_ids_found_elsewhere_stay_and_a_differing_id_in_the_file_wins(load, data
     found = "ChIJ" + "0" * 23
     with database.begin() as connection:
         connection.execute(
-            text("UPDATE venues SET provider_ids = provider_ids || jsonb_build_object('google_places', :id)"),
-            {"id": found},
+            text("UPDATE venues SET provider_ids = provider_ids || CAST(:found AS jsonb)"),
+            {"found": json.dumps({"google_places": found})},
         )
     assert counts(load(CAFE)) == (0, 0, 1, 0)
     assert counts(load(CAFE | {"provider_ids": {"wikidata": "Q2"}})) == (0, 1, 0, 0)
@@ -160,7 +161,7 @@ def test_a_file_that_cannot_be_read_loads_nothing(tmp_path: Path, database: Engi
 
 
 def test_the_shipped_list_loads_wholly_and_again_without_change(database: Engine):
-    shipped = Path("ops_core/data/venues.jsonl")
+    shipped = Path(ops_core.__file__).with_name("data") / "venues.jsonl"
     first = load_file(shipped, database)
     assert (first.added, first.refused, first.ignored_columns) == (100, [], [])
     assert counts(load_file(shipped, database)) == (0, 0, 100, 0)

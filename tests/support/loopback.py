@@ -20,9 +20,14 @@ Raw = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 
 @asynccontextmanager
 async def raw_server(
-    answer: Raw, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+    answer: Raw,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tls: ssl.SSLContext | None = None,
+    at_once: bool = False,
 ) -> AsyncIterator[int]:
-    """A server that sends just what `answer` writes and closes; yields its port."""
+    """A server that sends what `answer` writes, `at_once` or after a request, and closes; yields its port."""
     open_tasks: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -30,17 +35,19 @@ async def raw_server(
         assert task is not None
         open_tasks.add(task)
         try:
-            head = await reader.readuntil(b"\r\n\r\n")
+            head = b"" if at_once else await reader.readuntil(b"\r\n\r\n")
             await answer(head.decode("latin-1"), writer)
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass
+        except asyncio.CancelledError:
+            pass  # asyncio logs a connection's task that ends cancelled as an error
         finally:
             open_tasks.discard(task)
             writer.close()
             with suppress(ConnectionError):
                 await writer.wait_closed()
 
-    server = await asyncio.start_server(connected, host, 0, ssl=tls)
+    server = await asyncio.start_server(connected, host, port, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

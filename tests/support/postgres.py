@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests: one server a session, one database a test, cloned from a migrated template."""
+"""A real PostgreSQL for the tests: one server a session, one database a test, cloned from a template."""
 
 from __future__ import annotations
 

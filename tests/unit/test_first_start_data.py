@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import ops_core
 from ops_core.domain.places import PROVIDER_ID_SHAPES, Venue, metres_between, parse_venue
 
-SHIPPED = Path("ops_core/data/venues.jsonl")
+SHIPPED = Path(ops_core.__file__).with_name("data") / "venues.jsonl"
 
 CENTRES = {
     ("Amsterdam", "Netherlands"): (52.373, 4.893),

@@ -34,10 +34,12 @@ ILLEGAL = {
     "a pause without a reason": "UPDATE providers SET paused_until = now()",
     "a schedule with two rhythms": "UPDATE schedules SET every_seconds = 60",
     "the same photo of a venue twice": (
-        "INSERT INTO images (venue_id, provider, provider_ref) SELECT venue_id, provider, provider_ref FROM images"
+        "INSERT INTO images (venue_id, provider, provider_ref) "
+        "SELECT venue_id, provider, provider_ref FROM images"
     ),
     "two open enrichments of one venue": (
-        "INSERT INTO jobs (kind, actor, venue_id) SELECT 'enrichment', 'a', id FROM venues, generate_series(1, 2)"
+        "INSERT INTO jobs (kind, actor, venue_id) "
+        "SELECT 'enrichment', 'a', id FROM venues, generate_series(1, 2)"
     ),
 }
 

@@ -105,26 +105,34 @@ def test_uploaded_images_are_those_of_the_job_best_first_and_eight_at_most(conne
     assert all(image["thumbnail_url"].startswith("/admin/venue-images/media/venues/") for image in found)
 
 
-def test_the_backlog_counts_each_failure_once_by_what_can_be_done(connection):
-    make_job(connection, state=JobState.EXECUTING)
-    make_job(connection, state=JobState.AVAILABLE)
-    make_job(connection, state=JobState.RETRYABLE)
+def test_open_jobs_are_waiting_or_running(connection):
+    for state in JobState:
+        make_job(connection, state=state)
+    assert operations.open_jobs(connection) == operations.OpenJobs(waiting=2, running=1)
+
+
+def test_each_open_failure_counts_once_by_what_can_be_done(connection):
     for error_type in (E.RATE_LIMITED, E.NETWORK_ERROR, E.FORBIDDEN, E.CORRUPT_IMAGE):
         make_image(connection, state=ImageState.FAILED, error_type=error_type)
     make_image(connection, state=ImageState.PERMANENTLY_FAILED, error_type=E.NETWORK_ERROR)
     make_image(connection)
-    counted = operations.backlog(connection)
-    assert counted == operations.Backlog(
-        waiting=2, running=1, transient=2, ambiguous=1, permanent=1, given_up=1
-    )
-    assert counted.needs_a_person
+    counted = operations.open_failures(connection)
+    assert counted == operations.OpenFailures(transient=2, ambiguous=1, permanent=1, given_up=1)
+    assert counted.need_a_person
+
+
+def test_failures_that_are_retried_by_themselves_need_nobody(connection):
+    make_image(connection, state=ImageState.FAILED, error_type=E.RATE_LIMITED)
+    assert not operations.open_failures(connection).need_a_person
 
 
 def test_counting_stops_at_its_limit(connection, monkeypatch):
     monkeypatch.setattr(operations, "COUNT_LIMIT", 2)
     for _ in range(4):
         make_job(connection, state=JobState.AVAILABLE)
-    assert operations.backlog(connection).waiting == 3
+        make_image(connection, state=ImageState.FAILED, error_type=E.NOT_FOUND)
+    assert operations.open_jobs(connection).waiting == 3
+    assert operations.open_failures(connection).permanent == 3
 
 
 def test_heartbeats_tell_their_age_and_old_ones_are_left_out(connection):

@@ -1,0 +1,125 @@
+"""The dispatcher's decisions over a real database; the queue is a list here."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import pytest
+from sqlalchemy import Engine, text
+
+from ops_core.db import jobs
+from ops_core.db.leader import leadership
+from ops_core.domain.jobs import JobKind
+from ops_core.settings import Settings
+from ops_core.work import dispatch
+from ops_core.work.dispatch import NotSent
+from tests.support.factories import make_city, make_venue
+
+pytestmark = pytest.mark.postgres
+
+SETTINGS = Settings(venues_per_task=4, dispatch_interval=0.05)
+
+
+class Told:
+    """Remembers what was sent; refuses after `capacity` messages."""
+
+    def __init__(self, capacity: int = 1000) -> None:
+        self.messages: list[tuple[JobKind, list[int]]] = []
+        self.capacity = capacity
+
+    def __call__(self, kind: JobKind, ids: Sequence[int]) -> None:
+        if len(self.messages) >= self.capacity:
+            raise NotSent("the broker is away")
+        self.messages.append((kind, list(ids)))
+
+
+def add_jobs(engine: Engine, count: int) -> list[int]:
+    with engine.begin() as connection:
+        city = make_city(connection)
+        venue_ids = [make_venue(connection, city_id=city.id).id for _ in range(count)]
+        return jobs.enqueue_enrichments(connection, venue_ids, actor="a")
+
+
+def test_due_jobs_are_sent_in_order_in_messages_of_a_few(database: Engine) -> None:
+    job_ids = add_jobs(database, 10)
+    told = Told()
+    assert dispatch.tell(database, SETTINGS, told) == 10
+    assert told.messages == [(JobKind.ENRICHMENT, job_ids[i : i + 4]) for i in (0, 4, 8)]
+    assert dispatch.tell(database, SETTINGS, told) == 0
+
+
+def test_what_a_broker_did_not_take_is_sent_when_it_is_back(database: Engine) -> None:
+    job_ids = add_jobs(database, 10)
+    told = Told(capacity=1)
+    assert dispatch.tell(database, SETTINGS, told) == 4
+    told.capacity = 1000
+    assert dispatch.tell(database, SETTINGS, told) == 6
+    assert [job_id for _, ids in told.messages for job_id in ids] == job_ids
+
+
+def test_a_schedule_that_is_due_fires_once_however_often_it_was_missed(database: Engine) -> None:
+    with database.begin() as connection:
+        connection.execute(text("UPDATE schedules SET next_run_at = now() - interval '3 days'"))
+        connection.execute(
+            text("""
+                INSERT INTO schedules (name, kind, every_seconds, next_run_at, enabled)
+                VALUES ('often', 'stale', 60, now() - interval '1 hour', true),
+                       ('off', 'stale', 60, now() - interval '1 hour', false)
+            """)
+        )
+    ready = threading.Barrier(2)
+
+    def fire() -> None:
+        ready.wait()
+        with database.begin() as connection:
+            dispatch.fire_schedules(connection, SETTINGS)
+
+    threads = [threading.Thread(target=fire) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    with database.connect() as connection:
+        actors = connection.scalars(text("SELECT actor FROM jobs ORDER BY actor")).all()
+        nexts = connection.execute(
+            text("""
+                SELECT name, extract(minute FROM next_run_at) AS minute, next_run_at - now() AS ahead
+                FROM schedules WHERE enabled ORDER BY name
+            """)
+        ).all()
+    assert actors == ["schedule:enrich-stale", "schedule:often"]
+    assert nexts[0].minute == 15
+    assert 0 < nexts[0].ahead.total_seconds() <= 3600
+    assert 55 < nexts[1].ahead.total_seconds() <= 60
+
+
+def test_one_of_several_dispatchers_leads_and_another_takes_over(database: Engine) -> None:
+    with leadership(database) as first, leadership(database) as second:
+        assert first()
+        assert not second()
+        assert first()
+        # the leader's connection breaks
+        with database.begin() as connection:
+            connection.execute(
+                text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted")
+            )
+        assert second()
+
+
+def test_running_dispatchers_send_each_job_once_and_stop_when_told(database: Engine) -> None:
+    told = Told()
+    stop = threading.Event()
+    threads = [
+        threading.Thread(target=dispatch.run, args=(database, SETTINGS, stop, told)) for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    job_ids = add_jobs(database, 9)
+    stop.wait(1.0)
+    stop.set()
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+    assert sorted(job_id for _, ids in told.messages for job_id in ids) == job_ids

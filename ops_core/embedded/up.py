@@ -53,7 +53,7 @@ def up(settings: Settings, *, sandbox: bool, say: Callable[[str], None]) -> None
             say(f"\nConsole: {_console_url(running)}/operations")
             if all(source.not_ready(running) for source in SOURCES.values()):
                 say(
-                    "No provider can be asked yet, so no image will come: `venue-ops doctor` says what is missing."
+                    "No provider can be asked, so no image will come: `venue-ops doctor` says what is missing."
                 )
             say(f"Ctrl-C stops everything. Data and logs are in {settings.data_dir}.")
             supervisor.watch()

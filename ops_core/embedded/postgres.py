@@ -58,6 +58,11 @@ class EmbeddedPostgres(Part):
         """The address as SQLAlchemy takes it; valid from `start` on."""
         return f"postgresql+psycopg://venue_ops@/venue_ops?host={self._socket}"
 
+    @property
+    def folder(self) -> Path:
+        """Where the data are; valid from `start` on."""
+        return self._wanted.resolve()
+
     def launch(self) -> None:
         """Start the server on its folder, which is made at the first start."""
         account = server_account(self._wanted / "cluster")
@@ -89,7 +94,7 @@ class EmbeddedPostgres(Part):
         """Stop the server; whoever is connected is cut off, and nothing committed is lost."""
         super().stop()
         if self._lock:
-            remove_socket_folder(self._wanted.resolve())
+            remove_socket_folder(self.folder)
             self._lock.release()
             self._lock = None
 

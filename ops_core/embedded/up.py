@@ -52,9 +52,7 @@ def up(settings: Settings, *, sandbox: bool, say: Callable[[str], None]) -> None
             record.write_addresses(settings.addresses_file, _addresses(running))
             say(f"\nConsole: {_console_url(running)}/operations")
             if all(source.not_ready(running) for source in SOURCES.values()):
-                say(
-                    "No provider can be asked, so no image will come: `venue-ops doctor` says what is missing."
-                )
+                say("No provider can be asked, so no image will come: `venue-ops doctor` says why.")
             say(f"Ctrl-C stops everything. Data and logs are in {settings.data_dir}.")
             supervisor.watch()
     say("Stopped.")
@@ -103,6 +101,8 @@ def _start_servers(
     if settings.database_url is None:
         postgres = EmbeddedPostgres(settings.data_dir)
         supervisor.start(postgres)
+        if postgres.folder != settings.data_dir / "postgres":
+            supervisor.report("", f"its data are in {postgres.folder}, as its account cannot enter ours")
         changes["database_url"] = postgres.url
     if settings.broker_url is None:
         valkey = EmbeddedValkey(settings.data_dir)

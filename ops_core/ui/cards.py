@@ -20,7 +20,7 @@ def figure_cards(figures: Figures) -> None:
     """The four figures of the jobs in the table below."""
     shown = f"the {figures.operations} jobs shown below" if figures.operations else "the jobs shown below"
     recovered = f"{figures.recovered:,} recovered since" if figures.recovered else None
-    with st.grid(4, min_column_width=170):
+    with st.grid(4, min_column_width=160):
         _card(
             "Operations",
             figures.operations,
@@ -46,7 +46,7 @@ def figure_cards(figures: Figures) -> None:
 
 def failure_cards(failures: OpenFailures) -> None:
     """Failed images by what can be done about them."""
-    with st.grid(4, min_column_width=190):
+    with st.grid(4, min_column_width=160):
         _card(
             "Need a decision",
             failures.ambiguous,
@@ -106,7 +106,7 @@ def overview() -> None:
 
 def system_cards(now: cached.Underway) -> None:
     """Work in hand, and the health of the parts from their heartbeats."""
-    with st.grid(4, min_column_width=190):
+    with st.grid(4, min_column_width=160):
         _card("Running jobs", now.jobs.running, "Jobs in a worker's hands.", "blue")
         _card("Waiting jobs", now.jobs.waiting, "Jobs that wait for a worker, or for another try.")
         for kind in ("worker", "dispatcher"):

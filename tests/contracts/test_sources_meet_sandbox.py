@@ -1,0 +1,178 @@
+"""The sources and the sandbox understand each other, from listing to a proven picture, and in every fault."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ops_core.domain.errors import ErrorType
+from ops_core.domain.failures import Failed
+from ops_core.domain.places import Venue
+from ops_core.providers.http import Http
+from ops_core.providers.registry import SOURCES
+from ops_core.providers.source import Photo
+from ops_core.sandbox.faults import Fault
+from ops_core.settings import Settings
+from ops_core.work.verify import VerifiedImage, verify_image
+from tests.support.loopback import Permits, api_of
+from tests.support.sandbox import SandboxProcess
+
+VENUES = {
+    "google_places": [
+        Venue(
+            name="V",
+            address="",
+            city="C",
+            country="PL",
+            provider_ids={"google_places": f"ChIJsandbox-contract-{n:04}"},
+        )
+        for n in range(8)
+    ],
+    "wikimedia_commons": [
+        *(
+            Venue(name="V", address="", city="C", country="PL", provider_ids={"wikidata": f"Q{n}"})
+            for n in range(240, 246)
+        ),
+        Venue(
+            name="V",
+            address="",
+            city="C",
+            country="PL",
+            provider_ids={"wikimedia_commons": "Category:Sandbox"},
+        ),
+        Venue(name="V", address="", city="C", country="PL", latitude=50.061, longitude=19.937),
+    ],
+}
+
+FAULTS = {
+    Fault.RATE_LIMITED: {ErrorType.RATE_LIMITED},
+    Fault.SERVER_ERROR: {ErrorType.SERVER_ERROR},
+    Fault.BAD_GATEWAY: {ErrorType.BAD_GATEWAY},
+    Fault.SERVICE_UNAVAILABLE: {ErrorType.SERVICE_UNAVAILABLE},
+    Fault.GATEWAY_TIMEOUT: {ErrorType.GATEWAY_TIMEOUT},
+    Fault.TIMEOUT: {ErrorType.NETWORK_TIMEOUT},
+    Fault.RESET: {ErrorType.NETWORK_ERROR},
+    Fault.FORBIDDEN: {ErrorType.FORBIDDEN, ErrorType.QUOTA_EXCEEDED},
+    Fault.NOT_FOUND: {ErrorType.NOT_FOUND},
+    Fault.AUTH_ERROR: {ErrorType.AUTH_ERROR},
+    Fault.HTML: {ErrorType.NOT_AN_IMAGE},
+    Fault.TRUNCATED: {ErrorType.NETWORK_ERROR},
+    Fault.CUT_JPEG: {ErrorType.CORRUPT_IMAGE},
+    Fault.OVERSIZE: {ErrorType.FILE_TOO_LARGE},
+    Fault.WRONG_TYPE: {ErrorType.UNSUPPORTED_FORMAT},
+    Fault.SVG: {ErrorType.UNSUPPORTED_FORMAT},
+    Fault.EMPTY: {ErrorType.EMPTY_BODY},
+}
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[SandboxProcess]:
+    with SandboxProcess() as running:
+        yield running
+
+
+def settings(sandbox: SandboxProcess) -> Settings:
+    return Settings(sandbox_url=sandbox.url, stall_timeout=0.4, max_image_bytes=2_000_000)
+
+
+async def _list(code: str, sandbox: SandboxProcess) -> list[list[Photo]]:
+    async with Http(settings(sandbox)) as http:
+        api = api_of(http, code)
+        return [await SOURCES[code].list_photos(venue, api, limit=10) for venue in VENUES[code]]
+
+
+async def _bring(code: str, photo: Photo, sandbox: SandboxProcess) -> VerifiedImage:
+    async with Http(settings(sandbox)) as http:
+        download = await SOURCES[code].resolve(photo.provider_ref, photo.fetch_ref, api_of(http, code))
+        return verify_image((await http.download(download)).data, settings(sandbox))
+
+
+@pytest.mark.parametrize("code", sorted(SOURCES))
+def test_every_listed_photo_comes_as_a_picture_of_its_own(code: str, sandbox: SandboxProcess) -> None:
+    sandbox.reset()
+    listed = [photo for photos in asyncio.run(_list(code, sandbox)) for photo in photos]
+    assert len(listed) > 10
+    for photo in listed:
+        assert photo.fetch_ref
+        assert photo.width
+        assert photo.height
+        assert photo.attribution
+        assert photo.source_url
+    chosen = listed[:12]
+    brought = [asyncio.run(_bring(code, photo, sandbox)) for photo in chosen]
+    assert len({image.content_hash for image in brought}) == len(chosen)
+
+
+@pytest.mark.parametrize("code", sorted(SOURCES))
+def test_listing_again_names_the_same_photos(code: str, sandbox: SandboxProcess) -> None:
+    first, second = (asyncio.run(_list(code, sandbox)) for _ in range(2))
+    assert [[photo.provider_ref for photo in photos] for photos in first] == [
+        [photo.provider_ref for photo in photos] for photos in second
+    ]
+
+
+@pytest.mark.parametrize("code", sorted(SOURCES))
+def test_every_call_is_counted_once_by_both_sides(code: str, sandbox: SandboxProcess) -> None:
+    sandbox.reset()
+
+    async def run() -> int:
+        async with Http(settings(sandbox)) as http:
+            permits = Permits()
+            api = api_of(http, code, permits)
+            for venue in VENUES[code]:
+                await SOURCES[code].list_photos(venue, api, limit=10)
+            assert api.calls == len(permits.taken)
+            return api.calls
+
+    assert asyncio.run(run()) == sandbox.counts()["totals"]["requests"]
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS))
+@pytest.mark.parametrize("code", sorted(SOURCES))
+def test_every_fault_of_a_photo_ends_in_its_error_type(
+    code: str, fault: Fault, sandbox: SandboxProcess
+) -> None:
+    sandbox.reset()
+    photo = next(photo for photos in asyncio.run(_list(code, sandbox)) for photo in photos)
+    sandbox.set_faults(script={f"image:{code}:{photo.provider_ref}": [fault]}, retry_after=4)
+    with pytest.raises(Failed) as caught:
+        asyncio.run(_bring(code, photo, sandbox))
+    assert caught.value.failure.error_type in FAULTS[fault]
+    if fault in (Fault.RATE_LIMITED, Fault.SERVICE_UNAVAILABLE):
+        assert caught.value.failure.retry_after == 4.0
+
+
+LISTING_FAULTS: list[Any] = [
+    *(Fault.RATE_LIMITED, Fault.SERVER_ERROR, Fault.BAD_GATEWAY, Fault.SERVICE_UNAVAILABLE),
+    *(Fault.GATEWAY_TIMEOUT, Fault.RESET, Fault.TIMEOUT, Fault.NOT_FOUND, Fault.AUTH_ERROR, Fault.TRUNCATED),
+]
+
+
+@pytest.mark.parametrize("fault", LISTING_FAULTS)
+@pytest.mark.parametrize("code", sorted(SOURCES))
+def test_every_fault_of_a_listing_ends_in_its_error_type(
+    code: str, fault: Fault, sandbox: SandboxProcess
+) -> None:
+    sandbox.reset()
+    sandbox.set_faults(listing_rates={fault: 1.0})
+    with pytest.raises(Failed) as caught:
+        asyncio.run(_list(code, sandbox))
+    assert caught.value.failure.error_type in FAULTS[fault]
+
+
+def test_an_expired_google_name_is_a_stale_reference_until_the_venue_is_listed_again(
+    sandbox: SandboxProcess,
+) -> None:
+    sandbox.reset()
+    photos = [photo for found in asyncio.run(_list("google_places", sandbox)) for photo in found]
+    sandbox.set_faults(rates={Fault.STALE_REFERENCE: 1.0})
+    with pytest.raises(Failed) as caught:
+        asyncio.run(_bring("google_places", photos[0], sandbox))
+    assert caught.value.failure.error_type is ErrorType.STALE_REFERENCE
+    fresh = {
+        photo.provider_ref: photo for found in asyncio.run(_list("google_places", sandbox)) for photo in found
+    }
+    assert asyncio.run(_bring("google_places", fresh[photos[0].provider_ref], sandbox)).thumbnail

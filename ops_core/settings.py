@@ -23,7 +23,12 @@ class Settings(BaseSettings):
     """All settings; the description of each is its help line."""
 
     model_config = SettingsConfigDict(
-        env_prefix="VENUE_OPS_", env_file=".env", extra="ignore", populate_by_name=True, frozen=True
+        env_prefix="VENUE_OPS_",
+        env_file=".env",
+        extra="ignore",
+        env_ignore_empty=True,
+        populate_by_name=True,
+        frozen=True,
     )
 
     # outside services

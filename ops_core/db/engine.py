@@ -12,6 +12,9 @@ from ops_core.settings import get_settings
 #: No question the console or a worker asks takes longer; a stuck one must not hold a connection.
 STATEMENT_TIMEOUT_MS = 30_000
 
+#: PostgreSQL's code for a statement that was ended, as its time limit does.
+QUERY_CANCELED = "57014"
+
 
 def make_engine(url: str, *, pool_size: int = 8) -> Engine:
     """An engine for `url`: checked connections, UTC, a statement time limit."""
@@ -47,7 +50,8 @@ def is_unavailable(error: Exception) -> bool:
     """Whether `error` says that the database cannot be reached, and not that a question was wrong."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    return isinstance(error, OperationalError)
+    # a question that took too long is an OperationalError as well, and no reason to look for the server
+    return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) != QUERY_CANCELED
 
 
 def lacks_schema(error: Exception) -> bool:

@@ -101,7 +101,7 @@ def _start_servers(
     if settings.database_url is None:
         postgres = EmbeddedPostgres(settings.data_dir)
         supervisor.start(postgres)
-        if postgres.folder != settings.data_dir / "postgres":
+        if (settings.data_dir / "postgres").is_symlink():
             supervisor.report("", f"its data are in {postgres.folder}, as its account cannot enter ours")
         changes["database_url"] = postgres.url
     if settings.broker_url is None:

@@ -111,9 +111,7 @@ def test_one_of_several_dispatchers_leads_and_another_takes_over(database: Engin
 def test_running_dispatchers_send_each_job_once_and_stop_when_told(database: Engine) -> None:
     told = Told()
     stop = threading.Event()
-    threads = [
-        threading.Thread(target=dispatch.run, args=(database, SETTINGS, stop, told)) for _ in range(2)
-    ]
+    threads = [threading.Thread(target=dispatch.run, args=(database, SETTINGS, stop, told)) for _ in range(2)]
     for thread in threads:
         thread.start()
     job_ids = add_jobs(database, 9)

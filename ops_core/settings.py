@@ -60,8 +60,8 @@ class Settings(BaseSettings):
     )
     google_places_store_photos: bool = Field(
         False,
-        description="Google's terms forbid keeping copies of its photos. true: we have the right to, and Google "
-        "Places is asked; false: it is not asked.",
+        description="Google's terms forbid keeping copies of its photos. true: we have the right to, so "
+        "Google Places is asked; false: it is not asked.",
     )
     wikimedia_contact: str | None = Field(
         None,
@@ -78,8 +78,9 @@ class Settings(BaseSettings):
     # sandbox provider world
     sandbox_url: str | None = Field(
         None,
-        description="Address of the sandbox, such as http://127.0.0.1:8502. When set, every provider is asked "
-        "there and nothing goes to the internet; its host and port are the one private address allowed.",
+        description="Address of the sandbox, such as http://127.0.0.1:8502. When set, every provider is "
+        "asked there and nothing goes to the internet; its host and port are the one private address "
+        "allowed.",
     )
     sandbox_port: int = Field(
         8502, ge=1, le=65535, description="Port the sandbox listens on (loopback only)."

@@ -8,8 +8,9 @@ from tests.support.console import running_console
 from tests.support.showcase import fill
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
+    # it keeps an event loop running in this thread, in which later tests could not start theirs
     with chromium() as running:
         yield running
 

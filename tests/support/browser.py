@@ -8,6 +8,9 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+#: What a Chromium on the PATH is called, as in the Makefile.
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
 _QUIET = [
     "--no-sandbox",
     "--headless",
@@ -24,7 +27,8 @@ _QUIET = [
 def chromium() -> Iterator[Browser]:
     """The Chromium on PATH, or else Playwright's own."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=_QUIET)
+        found = next(filter(None, map(shutil.which, _NAMES)), None)
+        browser = playwright.chromium.launch(executable_path=found, args=_QUIET)
         yield browser
         browser.close()
 

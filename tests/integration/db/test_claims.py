@@ -39,7 +39,7 @@ def finish(engine: Engine, image: ClaimedImage, error: ErrorType | None = None) 
         content_hash="0" * 64, width=10, height=10, bytes=3,
     )  # fmt: skip
     tried = Tried(
-        image=image, started_at=now, finished_at=now, job_id=1, worker="w", cost_usd=Decimal("0.007"), bytes=3,
+        image=image, started_at=now, finished_at=now, job_id=1, worker="w", cost_usd=Decimal(1), bytes=3,
         stored=None if error else stored, failure=Failure(error, "why") if error else None,
     )  # fmt: skip
     with engine.begin() as connection:

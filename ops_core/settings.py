@@ -87,10 +87,10 @@ class Settings(BaseSettings):
     )
     sandbox_seed: int = Field(7, description="Seed of the sandbox: same seed, same photos and same failures.")
     sandbox_fault_rate: float = Field(
-        0.1, ge=0, le=1, description="Share of sandbox photos that fail at first."
+        0.06, ge=0, le=1, description="Share of sandbox photos that fail at first."
     )
     sandbox_listing_fault_rate: float = Field(
-        0.06, ge=0, le=1, description="Share of sandbox photo listings that fail at first."
+        0.02, ge=0, le=1, description="Share of sandbox photo listings that fail at first."
     )
     sandbox_delay: float = Field(0.15, ge=0, description="Usual seconds the sandbox takes to answer.")
 

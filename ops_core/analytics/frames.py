@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from ops_core.db import operations
 from ops_core.domain.errors import ErrorType, info
-from ops_core.domain.jobs import JobKind, JobState, JobStatus
+from ops_core.domain.jobs import JobState, JobStatus
 
 _TIME = "datetime64[us, UTC]"
 
@@ -25,6 +25,7 @@ JOBS = {
     "venue": "str",
     "city": "str",
     "seconds": "float64",
+    "summary": "str",
     "images_discovered": "int64",
     "images_uploaded": "int64",
     "images_failed": "int64",
@@ -113,12 +114,13 @@ def failed_images(connection: Connection, job_id: int) -> pd.DataFrame:
 
 
 def results_text(job: Mapping[str, Any]) -> str:
-    """What came out of a job, in words: "12 discovered, 9 uploaded, 3 failed (2 recovered since)"."""
-    if job["kind"] != JobKind.ENRICHMENT and not job["images_discovered"] + job["images_failed"]:
-        return ""
-    text = f"{job['images_discovered']} discovered"
-    if job["images_discovered"] or job["images_uploaded"]:
-        text += f", {job['images_uploaded']} uploaded"
+    """What came out of a job, in words: "12 discovered, 9 uploaded, 3 failed (2 recovered since)".
+
+    A job without images says what it did instead, or why it found none.
+    """
+    if not job["images_discovered"]:
+        return "" if pd.isna(job["summary"]) else str(job["summary"])
+    text = f"{job['images_discovered']} discovered, {job['images_uploaded']} uploaded"
     if job["images_failed"]:
         text += f", {job['images_failed']} failed"
     if job["recovered"]:

@@ -42,8 +42,8 @@ def discover(connection: Connection, venue_id: int, photos: Sequence[dict[str, A
     """One row per photo, made or refreshed; the ids in the order given.
 
     Keys of a photo: provider, provider_ref, position, quality_score and, optional but the same for
-    all, fetch_ref, source_url, width, height, attribution, attribution_url, license. A photo that
-    is in the store already keeps its measured size and score; no state changes here.
+    all, fetch_ref, source_url, width, height, attribution, attribution_url, license, license_url. A
+    photo that is in the store already keeps its measured size and score; no state changes here.
     """
     if not photos:
         return []
@@ -53,7 +53,7 @@ def discover(connection: Connection, venue_id: int, photos: Sequence[dict[str, A
     new = statement.excluded
     stored = Image.state == ImageState.UPLOADED
     measured = ("width", "height", "quality_score")
-    stated = ("fetch_ref", "source_url", "attribution", "attribution_url", "license")
+    stated = ("fetch_ref", "source_url", "attribution", "attribution_url", "license", "license_url")
     found = connection.execute(
         statement.on_conflict_do_update(
             index_elements=["venue_id", "provider", "provider_ref"],
@@ -125,9 +125,10 @@ def claim(
 
 
 def states(connection: Connection, ids: Sequence[int]) -> dict[int, ImageState]:
-    """What each of `ids` is now."""
+    """What each of `ids` is now, in their order."""
     rows = connection.execute(select(Image.id, Image.state).where(Image.id.in_(ids)))
-    return {row.id: row.state for row in rows}
+    found = {row.id: row.state for row in rows}
+    return {image_id: found[image_id] for image_id in ids}
 
 
 def extend_leases(connection: Connection, owner: str, lease_seconds: float) -> None:
@@ -177,7 +178,7 @@ def release_expired(
     set aside as `worker_lost`, so that a picture that kills workers cannot do so for ever. With
     `owner_prefix`, all claims of that worker are freed at once: it says itself that it stops.
     """
-    gone = "claimed_by LIKE :prefix" if owner_prefix else "claimed_until < now()"
+    gone = "starts_with(claimed_by, :prefix)" if owner_prefix else "claimed_until < now()"
     return connection.execute(
         text(f"""
             WITH stale AS (
@@ -207,6 +208,6 @@ def release_expired(
             "max_lost": max_lost_claims,
             "lost": ErrorType.WORKER_LOST.value,
             "detail": "the worker stopped before it finished",
-            "prefix": (owner_prefix or "").replace("%", "") + "%",
+            "prefix": owner_prefix,
         },
     ).rowcount

@@ -240,7 +240,7 @@ def release_expired(connection: Connection, *, owner_prefix: str | None = None) 
 
     With `owner_prefix`, all jobs of that worker are freed at once: it says itself that it stops.
     """
-    gone = "claimed_by LIKE :prefix" if owner_prefix else "claimed_until < now()"
+    gone = "starts_with(claimed_by, :prefix)" if owner_prefix else "claimed_until < now()"
     return connection.execute(
         text(f"""
             UPDATE jobs SET claimed_by = NULL, claimed_until = NULL, hinted_at = NULL,
@@ -254,7 +254,7 @@ def release_expired(connection: Connection, *, owner_prefix: str | None = None) 
             WHERE id IN (SELECT id FROM jobs WHERE state = 'executing' AND {gone}
                          ORDER BY id FOR UPDATE SKIP LOCKED)
         """),
-        {"most": MAX_LOST_CLAIMS, "prefix": (owner_prefix or "").replace("%", "") + "%"},
+        {"most": MAX_LOST_CLAIMS, "prefix": owner_prefix},
     ).rowcount
 
 

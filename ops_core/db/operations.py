@@ -154,6 +154,7 @@ def uploaded_images(connection: Connection, job_id: int, limit: int = 8) -> Sequ
             Image.attribution,
             Image.attribution_url,
             Image.license,
+            Image.license_url,
         )
         .where(
             Image.state == ImageState.UPLOADED,
@@ -251,6 +252,8 @@ def _job_columns() -> Question:
             City.name.label("city"),
             Job.attempted_at,
             Job.finished_at,
+            # a job that broke has no report; what it broke on says more than nothing
+            func.coalesce(Job.meta["summary"].astext, Job.errors[-1]["error"].astext).label("summary"),
             Job.images_discovered,
             Job.images_uploaded,
             Job.images_failed,

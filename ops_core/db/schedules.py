@@ -47,3 +47,8 @@ def move_on(connection: Connection, schedule: DueSchedule, next_run_at: datetime
         .where(Schedule.name == schedule.name)
         .values(last_run_at=func.now(), next_run_at=following)
     )
+
+
+def switch_off(connection: Connection, schedule: DueSchedule) -> None:
+    """The schedule cannot be read: it waits for a person."""
+    connection.execute(update(Schedule).where(Schedule.name == schedule.name).values(enabled=False))

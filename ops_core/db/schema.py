@@ -385,6 +385,7 @@ class Image(Base):
     attribution: Mapped[str | None]
     attribution_url: Mapped[str | None]
     license: Mapped[str | None]
+    license_url: Mapped[str | None]
     storage_key: Mapped[str | None]
     url: Mapped[str | None]
     thumbnail_key: Mapped[str | None]

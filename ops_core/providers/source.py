@@ -37,6 +37,7 @@ class Photo:
     attribution: str | None = None  #: Plain text: who made it.
     attribution_url: str | None = None
     license: str | None = None
+    license_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -198,14 +198,9 @@ def _photo(page: Any, api: Api) -> Photo | None:
         height=pixels(dig(info, "height")),
         attribution=plain(artist) or plain(dig(about, "Credit", "value")) or text(dig(info, "user")),
         attribution_url=first_link(artist) or page_url,
-        license=_license(about),
+        license=plain(dig(about, "LicenseShortName", "value"), 100),
+        license_url=web_url(dig(about, "LicenseUrl", "value")),
     )
-
-
-def _license(about: Any) -> str | None:
-    name = plain(dig(about, "LicenseShortName", "value"), 100)
-    address = web_url(dig(about, "LicenseUrl", "value"))
-    return f"{name} ({address})" if name and address else name
 
 
 def _thumbnail(address: Any, api: Api) -> str | None:

@@ -47,5 +47,6 @@ def _address(url: str | None) -> str | None:
 
 def _credit(image: Mapping[str, Any], provider: str) -> str:
     maker = link(image["attribution"], image["attribution_url"]) if image["attribution"] else "Unknown author"
-    parts = [maker, plain(image["license"] or ""), plain(provider)]
+    terms = link(image["license"], image["license_url"]) if image["license"] else ""
+    parts = [maker, terms, plain(provider)]
     return " · ".join(part for part in parts if part)

@@ -131,9 +131,9 @@ def _job_cells(jobs: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
             "venue": _text(jobs["venue"], nothing="—"),
             "status": badges.cells(pd.Series(outcomes, dtype="str")),
             "results": pd.Series([results_text(job) for job in records], dtype="str"),
+            "first_error": _text(jobs["first_error"], error_label),
             "seconds": jobs["seconds"],
             "cost": jobs["cost_usd"],
-            "first_error": _text(jobs["first_error"], error_label),
             "providers": jobs["providers"].map(lambda codes: [names.get(code, code) for code in codes]),
             "city": _text(jobs["city"], nothing="—"),
             "kind": jobs["kind"].map(badges.words),
@@ -146,14 +146,14 @@ def _job_cells(jobs: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
 def _job_columns(names: Mapping[str, str], zone: str) -> dict[str, Any]:
     column = st.column_config
     return {
-        "finished_at": column.DatetimeColumn("Finished", format="D MMM, HH:mm:ss", timezone=zone, width=118),
-        "venue": column.TextColumn("Venue", width=150),
+        "finished_at": column.DatetimeColumn("Finished", format="D MMM, HH:mm:ss", timezone=zone, width=112),
+        "venue": column.TextColumn("Venue", width=190),
         "city": column.TextColumn("City", width=72),
         "status": badges.outcome_column(),
         "seconds": column.NumberColumn(
             "Took", format="%.1f s", width=62, help="From the job's start to its end"
         ),
-        "results": column.TextColumn("Results", width=230),
+        "results": column.TextColumn("Results", width=222),
         "first_error": column.TextColumn(
             "First failure", width=145, help="The first reason why an image or a provider failed"
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 
 from ops_core.db.job_providers import ProviderResult
@@ -22,64 +22,58 @@ from ops_core.work.session import Session
 log = logging.getLogger(__name__)
 
 
+#: What each provider that answered has, by its code.
+Listed = dict[str, list[Photo]]
+
+
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """What the providers answered: the photos chosen, best first, and how each provider did."""
+    """What the providers answered so far."""
 
-    photos: list[Photo]
-    results: list[ProviderResult] = field(default_factory=list)
+    listed: Listed  #: Those that answered, earlier runs of the job included.
+    results: list[ProviderResult]  #: How each provider asked just now did.
+    wait: float  #: Seconds until a provider's limit lets it be asked; 0 when none has to wait.
 
     @property
-    def answered(self) -> bool:
-        """Whether at least one provider was asked and said what it has."""
-        return any(
-            result.status in (ProviderStatus.SUCCESS, ProviderStatus.NO_IMAGES) for result in self.results
+    def may_answer_later(self) -> list[ProviderResult]:
+        """The providers that failed in a way that tends to pass."""
+        return [line for line in self.results if line.error_type and info(line.error_type).retryable]
+
+    def chosen(self, session: Session) -> list[Photo]:
+        """The photos to take, best first."""
+        return choose(
+            (photo for photos in self.listed.values() for photo in photos),
+            priority={code: provider.priority for code, provider in session.providers.items()},
+            per_provider=session.settings.max_images_per_provider,
+            per_venue=session.settings.max_images_per_venue,
         )
 
-    @property
-    def may_answer_later(self) -> bool:
-        """Whether a provider failed in a way that tends to pass."""
-        return any(result.error_type and info(result.error_type).retryable for result in self.results)
 
-    @property
-    def cost_usd(self) -> Decimal:
-        """What asking cost."""
-        return sum((result.cost_usd for result in self.results), Decimal(0))
-
-
-async def discover(session: Session, venue: Venue) -> Discovery:
-    """Ask every active provider that knows `venue`. Raises `PutOff` when all of them must wait."""
+async def discover(session: Session, venue: Venue, known: Listed) -> Discovery:
+    """Ask every active provider that knows `venue`, except those whose answer is `known`."""
     codes = [
         code
         for code in session.providers
         if code in SOURCES
+        and code not in known
         and SOURCES[code].not_ready(session.settings) is None
         and SOURCES[code].knows(venue)
     ]
     answers = await asyncio.gather(*(_ask(session, code, venue) for code in codes), return_exceptions=True)
-    listed: list[Photo] = []
+    listed = dict(known)
     results: list[ProviderResult] = []
-    waits: list[PutOff] = []
+    wait = 0.0
     for code, answer in zip(codes, answers, strict=True):
         if isinstance(answer, PutOff):
-            waits.append(answer)
-            detail = f"its rate limit is used up for {answer.seconds:.0f} s"
-            results.append(_failed(code, Failure(ErrorType.RATE_LIMITED, detail), 0, Decimal(0), 0))
+            wait = max(wait, answer.seconds)
         elif isinstance(answer, BaseException):
             raise answer
         else:
             photos, result = answer
-            listed += photos
             results.append(result)
-    if waits and len(waits) == len(codes):
-        raise min(waits, key=lambda wait: wait.seconds)
-    chosen = choose(
-        listed,
-        priority={code: provider.priority for code, provider in session.providers.items()},
-        per_provider=session.settings.max_images_per_provider,
-        per_venue=session.settings.max_images_per_venue,
-    )
-    return Discovery(chosen, results)
+            if result.status is not ProviderStatus.FAILED:
+                listed[code] = photos
+    return Discovery(listed, results, wait)
 
 
 async def _ask(session: Session, code: str, venue: Venue) -> tuple[list[Photo], ProviderResult]:

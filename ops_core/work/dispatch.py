@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from croniter import croniter
+from croniter import CroniterError, croniter
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -72,6 +72,12 @@ def fire_schedules(connection: Connection, settings: Settings) -> list[int]:
     now = datetime.now(UTC)
     written = []
     for schedule in schedules.take_due(connection):
+        try:
+            following = croniter(schedule.cron, now).get_next(datetime) if schedule.cron else None
+        except CroniterError as error:
+            log.warning("schedule %s is switched off: %s", schedule.name, error)
+            schedules.switch_off(connection, schedule)
+            continue
         written.append(
             jobs.enqueue(
                 connection,
@@ -81,7 +87,6 @@ def fire_schedules(connection: Connection, settings: Settings) -> list[int]:
                 max_attempts=settings.job_max_attempts,
             )
         )
-        following = croniter(schedule.cron, now).get_next(datetime) if schedule.cron else None
         schedules.move_on(connection, schedule, following)
     return written
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +23,7 @@ from ops_core.domain.freshness import backoff, is_due
 from ops_core.domain.images import UNSETTLED
 from ops_core.domain.jobs import JobState, JobStatus
 from ops_core.domain.quality import quality_score
+from ops_core.providers.source import Photo
 from ops_core.settings import Settings
 from ops_core.work import report, upload
 from ops_core.work.discover import Discovery, discover
@@ -104,11 +106,17 @@ async def _enrich(session: Session, job: ClaimedJob) -> None:
 
 
 async def _discover(session: Session, job: ClaimedJob, context: VenueContext) -> list[int]:
-    discovery = await discover(session, context.venue)
-    if not discovery.photos and discovery.may_answer_later and job.attempt < job.max_attempts:
+    known = {
+        code: [Photo(**photo) for photo in photos] for code, photos in job.meta.get("listed", {}).items()
+    }
+    discovery = await discover(session, context.venue, known)
+    late = discovery.may_answer_later if job.attempt < job.max_attempts else []
+    if discovery.wait or late:
+        # who answered is not asked (and paid) again, and who could not is not left out for months
         await asyncio.to_thread(_keep_answers, session, job, discovery)
-        failed = ", ".join(f"{r.provider}: {r.reason}" for r in discovery.results if r.error_type)
-        raise _TryAgain(f"no provider could list photos - {failed}")
+        if discovery.wait:
+            raise PutOff(f"job {job.id}", discovery.wait)
+        raise _TryAgain("; ".join(f"{line.provider} could not list photos: {line.reason}" for line in late))
     return await asyncio.to_thread(_keep_discovery, session, job, context, discovery)
 
 
@@ -135,8 +143,11 @@ def _due(settings: Settings, context: VenueContext) -> bool:
 
 
 def _keep_answers(session: Session, job: ClaimedJob, discovery: Discovery) -> None:
+    listed = {code: [asdict(photo) for photo in photos] for code, photos in discovery.listed.items()}
     with session.engine.begin() as connection:
         job_providers.save(connection, job.id, discovery.results)
+        if not jobs.save_meta(connection, job, {"listed": listed}):
+            raise _TakenOver
 
 
 def _keep_discovery(
@@ -155,15 +166,16 @@ def _keep_discovery(
             "attribution": photo.attribution,
             "attribution_url": photo.attribution_url,
             "license": photo.license,
+            "license_url": photo.license_url,
         }
-        for place, photo in enumerate(discovery.photos)
+        for place, photo in enumerate(discovery.chosen(session))
     ]
     with session.engine.begin() as connection:
         image_ids = images.discover(connection, context.id, rows)
         job_providers.save(connection, job.id, discovery.results)
-        if discovery.answered:
+        if discovery.listed:
             places.mark_checked(connection, context.id, datetime.now(UTC))
-        if not jobs.save_meta(connection, job, {**job.meta, "image_ids": image_ids}):
+        if not jobs.save_meta(connection, job, {"image_ids": image_ids}):
             raise _TakenOver
     return image_ids
 

@@ -57,7 +57,7 @@ def result(facts: Facts) -> JobResult:
             "completed_at": facts.now.isoformat(),
             "execution_time_ms": milliseconds(facts.job, facts.now),
             "venue_context": _venue_context(facts.context),
-            "image_ids": facts.job.meta.get("image_ids", sorted(facts.states)),
+            "image_ids": list(facts.states),
         },
     )
 

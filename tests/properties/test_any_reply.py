@@ -134,6 +134,7 @@ def test_any_reply_ends_as_photos_that_can_be_recorded_or_as_a_failure(code: str
             photo.source_url,
             photo.attribution,
             photo.license,
+            photo.license_url,
         ):
             assert field is None or (field and "\x00" not in field)
             (field or "").encode()  # no half characters, which no database takes

@@ -95,6 +95,22 @@ def test_a_schedule_that_is_due_fires_once_however_often_it_was_missed(database:
     assert 55 < nexts[1].ahead.total_seconds() <= 60
 
 
+def test_a_schedule_nobody_can_read_is_switched_off_and_the_others_fire(database: Engine) -> None:
+    with database.begin() as connection:
+        connection.execute(text("UPDATE schedules SET next_run_at = now()"))
+        connection.execute(
+            text("""
+                INSERT INTO schedules (name, kind, cron, next_run_at)
+                VALUES ('a bad one', 'stale', 'at dawn', now())
+            """)
+        )
+    with database.begin() as connection:
+        assert len(dispatch.fire_schedules(connection, SETTINGS)) == 1
+        assert dispatch.fire_schedules(connection, SETTINGS) == []
+        off = connection.scalars(text("SELECT name FROM schedules WHERE NOT enabled")).all()
+    assert off == ["a bad one"]
+
+
 def test_one_of_several_dispatchers_leads_and_another_takes_over(database: Engine) -> None:
     with leadership(database) as first, leadership(database) as second:
         assert first()

@@ -113,7 +113,7 @@ def test_a_provider_that_is_down_for_a_moment_is_asked_again_by_the_same_job(sys
 
     (job,) = system.rows("SELECT state, errors FROM jobs WHERE id = :id", id=job_id)
     assert job.state == "retryable"
-    assert "no provider could list photos" in job.errors[0]["error"]
+    assert "could not list photos" in job.errors[0]["error"]
 
     system.sandbox.set_faults(outages={})
     with system.engine.begin() as connection:
@@ -123,6 +123,65 @@ def test_a_provider_that_is_down_for_a_moment_is_asked_again_by_the_same_job(sys
     (job,) = system.rows("SELECT state, status, attempt FROM jobs WHERE id = :id", id=job_id)
     assert job.state == "completed"
     assert job.attempt == 2
+
+
+def let_all_be_tried_now(system: System) -> None:
+    with system.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET scheduled_at = now()")
+        connection.exec_driver_sql("UPDATE rate_limits SET blocked_until = NULL")
+
+
+def test_a_provider_that_answered_is_not_asked_again_while_its_neighbour_is_down(system: System) -> None:
+    system.sandbox.set_faults(outages={"wikimedia_commons": 503})
+    (job_id,) = system.enqueue(system.add_venues(1))
+    enrich.run(system.engine, system.settings, [job_id])
+    assert system.value("SELECT state FROM jobs") == "retryable"
+    assert system.value("SELECT count(*) FROM images") == 0
+
+    system.sandbox.set_faults(outages={})
+    let_all_be_tried_now(system)
+    enrich.run(system.engine, system.settings, [job_id])
+
+    assert len(system.sandbox.log(provider="google_places", kind="listing")) == 1
+    (job,) = system.rows("SELECT status, attempt, meta FROM jobs")
+    assert (job.status, job.attempt) == ("success", 2)
+    assert "listed" not in job.meta
+    found = {row.provider for row in system.rows("SELECT provider FROM images")}
+    assert found == {"google_places", "wikimedia_commons"}
+
+
+def test_a_provider_that_stays_down_leaves_a_partial_job(system: System) -> None:
+    system.sandbox.set_faults(outages={"wikimedia_commons": 503})
+    (job_id,) = system.enqueue(system.add_venues(1))
+    for _ in range(3):
+        enrich.run(system.engine, system.settings, [job_id])
+        let_all_be_tried_now(system)
+    (job,) = system.rows("SELECT state, status, attempt, meta, errors FROM jobs")
+    assert (job.state, job.status, job.attempt) == ("completed", "partial", 3)
+    assert job.meta["providers"]["wikimedia_commons"]["error_type"] == "service_unavailable"
+    assert len(job.errors) == 2
+    assert set(system.agree()) == {"uploaded"}
+
+
+def test_a_used_up_limit_puts_the_job_off_without_losing_an_answer(system: System) -> None:
+    venue_ids = system.add_venues(1)
+    with system.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO rate_limits "
+            "VALUES ('wikimedia_commons', now(), now(), now(), now(), now() + interval '1 hour')"
+        )
+    (job_id,) = system.enqueue(venue_ids)
+    enrich.run(system.engine, system.settings, [job_id])
+
+    (job,) = system.rows("SELECT state, attempt, scheduled_at - now() AS ahead, meta FROM jobs")
+    assert (job.state, job.attempt) == ("available", 0)
+    assert 3000 < job.ahead.total_seconds() <= 3601
+    assert set(job.meta["listed"]) == {"google_places"}
+
+    let_all_be_tried_now(system)
+    enrich.run(system.engine, system.settings, [job_id])
+    assert system.value("SELECT status FROM jobs") == "success"
+    assert len(system.sandbox.log(provider="google_places", kind="listing")) == 1
 
 
 def test_a_venue_checked_recently_is_skipped_unless_forced(system: System) -> None:

@@ -11,6 +11,7 @@ from ops_core.analytics import frames
 def job(**values):
     return {
         "kind": "enrichment",
+        "summary": "Found 12 images from google_places, 9 uploaded, 3 failed",
         "images_discovered": 12,
         "images_uploaded": 9,
         "images_failed": 3,
@@ -24,8 +25,8 @@ def job(**values):
         (job(), "12 discovered, 9 uploaded, 3 failed"),
         (job(images_failed=0), "12 discovered, 9 uploaded"),
         (job(recovered=2), "12 discovered, 9 uploaded, 3 failed (2 recovered since)"),
-        (job(images_discovered=0, images_uploaded=0, images_failed=0), "0 discovered"),
-        (job(kind="stale", images_discovered=0, images_uploaded=0, images_failed=0), ""),
+        (job(images_discovered=0, summary="No images found"), "No images found"),
+        (job(images_discovered=0, summary=None), ""),
     ],
 )
 def test_results_in_words(values, words):

@@ -31,7 +31,8 @@ def test_commons_photos_are_credited_in_plain_text_with_their_licence() -> None:
     first = listing(CASE, CASE.replies)[0][0]
     assert first.attribution == "Anna & Jan"
     assert first.attribution_url == "https://commons.wikimedia.org/wiki/User:Anna"
-    assert first.license == "CC BY-SA 4.0 (https://creativecommons.org/licenses/by-sa/4.0)"
+    assert first.license == "CC BY-SA 4.0"
+    assert first.license_url == "https://creativecommons.org/licenses/by-sa/4.0"
     assert first.source_url == "https://commons.wikimedia.org/wiki/File:Tour_Eiffel.jpg"
 
 

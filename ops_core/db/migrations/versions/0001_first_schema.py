@@ -403,6 +403,7 @@ def upgrade() -> None:
         sa.Column("attribution", sa.Text(), nullable=True),
         sa.Column("attribution_url", sa.Text(), nullable=True),
         sa.Column("license", sa.Text(), nullable=True),
+        sa.Column("license_url", sa.Text(), nullable=True),
         sa.Column("storage_key", sa.Text(), nullable=True),
         sa.Column("url", sa.Text(), nullable=True),
         sa.Column("thumbnail_key", sa.Text(), nullable=True),

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from ops_core.db import audit, jobs, places
 from ops_core.domain.jobs import JobKind
-from ops_core.settings import get_settings
+from ops_core.settings import NotRunning, get_settings
 from ops_core.work.dispatch import NotSent
 
 
@@ -44,11 +44,12 @@ def enrich_venue(engine: Engine, venue_id: int, *, actor: str, force: bool = Fal
         job_id = made[0] if made else jobs.open_enrichment(connection, venue_id)
         if job_id is None:
             raise Refused(f"Venue #{venue_id} just finished another job; try again.")
+        if not made:
+            jobs.hurry(connection, job_id, force=force)
         outcome = f"job {job_id} queued" if made else f"job {job_id} was queued already"
         scope = {"venue_id": venue_id, "force": force}
         audit.write(connection, actor=actor, action="enrich_venue", scope=scope, outcome=outcome)
-    if made:
-        _tell(engine, JobKind.ENRICHMENT, made)
+    _tell(engine, JobKind.ENRICHMENT, [job_id])
     return Queued(job_id, bool(made))
 
 
@@ -78,10 +79,10 @@ def _queue(engine: Engine, kind: JobKind, actor: str, action: str, args: dict[st
 
 
 def _tell(engine: Engine, kind: JobKind, job_ids: list[int]) -> None:
-    # imported here so that reading pages do not load Celery
-    from ops_core.tasks.send import send
+    with contextlib.suppress(NotSent, NotRunning):
+        # imported here so that reading pages do not load Celery
+        from ops_core.tasks.send import send
 
-    with contextlib.suppress(NotSent):
         send(kind, job_ids)
         with engine.begin() as connection:
             jobs.mark_hinted(connection, job_ids)

@@ -13,9 +13,14 @@ from sqlalchemy import Connection, text
 
 from ops_core.db import rollups
 from ops_core.db.images import ClaimedImage
+from ops_core.domain.errors import info
 from ops_core.domain.failures import Failure
+from ops_core.domain.freshness import backoff
 from ops_core.domain.images import AttemptOutcome, ImageState, state_after_failure
 from ops_core.domain.quality import quality_score
+
+#: Seconds before the first automatic retry of an image; doubled for each further one.
+RETRY_BASE = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +66,7 @@ _RECORD = text("""
         width = coalesce(new.width, images.width), height = coalesce(new.height, images.height),
         quality_score = coalesce(new.quality_score, images.quality_score),
         claimed_by = NULL, claimed_at = NULL, claimed_until = NULL, claimed_job = NULL,
-        not_before = new.finished_at + make_interval(secs => new.retry_after),
+        not_before = new.finished_at + make_interval(secs => new.retry_after), lost_claims = 0,
         last_attempt_at = new.finished_at,
         uploaded_at = CASE WHEN new.state = 'uploaded' THEN new.finished_at END
     FROM jsonb_to_recordset(CAST(:tries AS jsonb)) AS new(
@@ -147,9 +152,16 @@ def _image_row(tried: Tried) -> dict[str, Any]:
             "error_type": failure.error_type,
             "status_code": failure.status_code,
             "detail": failure.detail or None,
-            "retry_after": failure.retry_after,
+            "retry_after": _wait(failure, retries),
         }
     return row
+
+
+def _wait(failure: Failure, retries: int) -> float | None:
+    """Seconds before the next automatic try: what the provider asked for, and longer each time."""
+    if not info(failure.error_type).retryable:
+        return failure.retry_after
+    return max(failure.retry_after or 0.0, backoff(retries + 1, RETRY_BASE))
 
 
 def _attempt_row(tried: Tried) -> dict[str, Any]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from functools import lru_cache
 
 from sqlalchemy import Engine, create_engine
-from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ops_core.settings import get_settings
 
 #: No question the console or a worker asks takes longer; a stuck one must not hold a connection.
 STATEMENT_TIMEOUT_MS = 30_000
+
+_SERVER_KEEPALIVE = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
 
 #: PostgreSQL's code for a statement that was ended, as its time limit does.
 QUERY_CANCELED = "57014"
@@ -26,7 +31,11 @@ def make_engine(url: str, *, pool_size: int = 8) -> Engine:
         pool_timeout=10,
         connect_args={
             "connect_timeout": 5,
-            "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS}",
+            "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS} {_SERVER_KEEPALIVE}",
+            # a host that vanished without a word is noticed within half a minute, at both ends
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
             "application_name": "venue-ops",
         },
     )
@@ -46,9 +55,24 @@ def forget_engine() -> None:
     get_engine.cache_clear()
 
 
+def wait_for_database(engine: Engine, *, seconds: float, give_up: Callable[[], bool] = lambda: False) -> bool:
+    """Whether the database could be reached within `seconds`; asked once a second, until `give_up`."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            with engine.connect():
+                return True
+        except SQLAlchemyError as error:
+            if not is_unavailable(error):
+                raise
+        if give_up() or time.monotonic() > end:
+            return False
+        time.sleep(1)
+
+
 def is_unavailable(error: Exception) -> bool:
     """Whether `error` says that the database cannot be reached, and not that a question was wrong."""
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
+    if isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and error.connection_invalidated):
         return True
     # a question that took too long is an OperationalError as well, and no reason to look for the server
     return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) != QUERY_CANCELED

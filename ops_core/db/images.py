@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, case, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from ops_core.db import rollups
 from ops_core.db.schema import Image
 from ops_core.domain.errors import TRANSIENT_TYPES, ErrorType
 from ops_core.domain.images import MAX_RETRIES, ImageState
@@ -74,15 +76,28 @@ def discover(connection: Connection, venue_id: int, photos: Sequence[dict[str, A
 
 
 def claim(
-    connection: Connection, ids: Sequence[int], *, owner: str, job_id: int, lease_seconds: float
+    connection: Connection,
+    ids: Sequence[int],
+    *,
+    owner: str,
+    job_id: int,
+    lease_seconds: float,
+    suspects: bool = False,
 ) -> list[ClaimedImage]:
-    """Those of `ids` that may be tried automatically now and that nobody else holds, best first."""
+    """Those of `ids` that may be tried automatically now and that nobody else holds, best first.
+
+    A job tries an image once, lost tries aside. `suspects` are the images on which a worker died;
+    they are claimed by themselves only, so that they take no others with them.
+    """
     rows = connection.execute(
         text("""
             -- claim images for a job; who is locked is being claimed by somebody else right now
             WITH free AS (
                 SELECT id FROM images
                 WHERE id = ANY(:ids) AND (not_before IS NULL OR not_before <= now())
+                  AND (lost_claims > 0) = :suspects
+                  AND NOT EXISTS (SELECT FROM attempts WHERE attempts.job_id = :job_id
+                                  AND attempts.image_id = images.id AND outcome = 'failed')
                   AND (state = 'discovered'
                        OR state = 'failed' AND error_type = ANY(CAST(:transient AS error_type[]))
                           AND retry_count < :max_retries)
@@ -103,6 +118,7 @@ def claim(
             "owner": owner,
             "job_id": job_id,
             "lease": lease_seconds,
+            "suspects": suspects,
         },
     ).all()
     return [
@@ -131,12 +147,38 @@ def states(connection: Connection, ids: Sequence[int]) -> dict[int, ImageState]:
     return {image_id: found[image_id] for image_id in ids}
 
 
+def suspects(connection: Connection, ids: Sequence[int]) -> list[int]:
+    """Those of `ids` that are not in the store and on which a worker died."""
+    question = select(Image.id).where(
+        Image.id.in_(ids), Image.lost_claims > 0, Image.state != ImageState.UPLOADED
+    )
+    return list(connection.scalars(question.order_by(Image.id)))
+
+
+def seconds_until_settled(connection: Connection, ids: Sequence[int], *, look_again: float) -> float | None:
+    """None if none of `ids` is left between two states; else when it makes sense to look again.
+
+    An image in other hands may settle any moment; one that was put off waits for its time.
+    """
+    wait: float | None = connection.scalar(
+        text("""
+            SELECT min(greatest(extract(epoch FROM not_before - now()), :look_again))::float8
+            FROM (SELECT CASE WHEN state = 'discovered' THEN coalesce(not_before, now()) ELSE now() END
+                         AS not_before
+                  FROM images WHERE id = ANY(:ids) AND state IN ('discovered', 'uploading')) AS unsettled
+        """),
+        {"ids": list(ids), "look_again": look_again},
+    )
+    return wait
+
+
 def extend_leases(connection: Connection, owner: str, lease_seconds: float) -> None:
     """The heartbeat: push the end of every lease `owner` holds."""
     connection.execute(
         text("""
             UPDATE images SET claimed_until = now() + make_interval(secs => :lease)
-            WHERE state = 'uploading' AND claimed_by = :owner
+            WHERE id IN (SELECT id FROM images WHERE state = 'uploading' AND claimed_by = :owner
+                         ORDER BY id FOR UPDATE SKIP LOCKED)
         """),
         {"owner": owner, "lease": lease_seconds},
     )
@@ -179,7 +221,7 @@ def release_expired(
     `owner_prefix`, all claims of that worker are freed at once: it says itself that it stops.
     """
     gone = "starts_with(claimed_by, :prefix)" if owner_prefix else "claimed_until < now()"
-    return connection.execute(
+    lost = connection.execute(
         text(f"""
             WITH stale AS (
                 SELECT * FROM images WHERE state = 'uploading' AND {gone}
@@ -196,12 +238,17 @@ def release_expired(
                     lost_claims = stale.lost_claims + 1, tries = stale.tries + 1, last_attempt_at = now()
                 FROM stale WHERE images.id = stale.id
                 RETURNING images.id
+            ), logged AS (
+                INSERT INTO attempts (image_id, job_id, provider, number, outcome, error_type, detail,
+                                      started_at, finished_at, worker)
+                SELECT stale.id, stale.claimed_job, stale.provider, stale.tries + 1, 'lost', :lost, :detail,
+                       least(stale.claimed_at, now()), now(), stale.claimed_by
+                FROM stale JOIN freed USING (id)
+                RETURNING image_id
             )
-            INSERT INTO attempts (image_id, job_id, provider, number, outcome, error_type, detail,
-                                  started_at, finished_at, worker)
-            SELECT stale.id, stale.claimed_job, stale.provider, stale.tries + 1, 'lost', :lost, :detail,
-                   least(stale.claimed_at, now()), now(), stale.claimed_by
-            FROM stale JOIN freed USING (id)
+            SELECT stale.provider, stale.tries, venues.city_id, now() AS lost_at,
+                   now() - least(stale.claimed_at, now()) AS held
+            FROM logged JOIN stale ON stale.id = logged.image_id JOIN venues ON venues.id = stale.venue_id
         """),
         {
             "limit": limit,
@@ -210,4 +257,21 @@ def release_expired(
             "detail": "the worker stopped before it finished",
             "prefix": owner_prefix,
         },
-    ).rowcount
+    ).all()
+    rollups.add(
+        connection,
+        [
+            rollups.Row(
+                hour=row.lost_at.replace(minute=0, second=0, microsecond=0),
+                provider=row.provider,
+                error_type=ErrorType.WORKER_LOST.value,
+                city_id=row.city_id,
+                first=row.tries == 0,
+                bytes=0,
+                duration_ms=round(row.held.total_seconds() * 1000),
+                cost_usd=Decimal(0),
+            )
+            for row in lost
+        ],
+    )
+    return len(lost)

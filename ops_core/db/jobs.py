@@ -17,6 +17,8 @@ from ops_core.domain.jobs import JobKind, JobState, JobStatus
 #: bad night of restarts must not throw work away.
 MAX_LOST_CLAIMS = 10
 
+_ENQUEUE_LOCK = 0x656E7271
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedJob:
@@ -28,6 +30,7 @@ class ClaimedJob:
     venue_id: int | None
     attempt: int
     max_attempts: int
+    lost_claims: int
     args: dict[str, Any]
     meta: dict[str, Any]
     actor: str
@@ -46,6 +49,7 @@ class JobResult:
     failed: int = 0
     cost_usd: Decimal = Decimal(0)
     meta: Mapping[str, Any]
+    error: str | None = None  #: What it broke on, for `errors`.
 
 
 def enqueue(
@@ -84,6 +88,8 @@ def enqueue_enrichments(
     max_attempts: int = 3,
 ) -> list[int]:
     """One enrichment per venue that exists and has none open; the ids of the new jobs."""
+    # two lists that name the same venues in different orders must not wait for each other in a circle
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ENQUEUE_LOCK})
     return list(
         connection.execute(
             text("""
@@ -106,6 +112,27 @@ def enqueue_enrichments(
                 "max_attempts": max_attempts,
             },
         ).scalars()
+    )
+
+
+def has_open(connection: Connection, *, actor: str, kind: JobKind) -> bool:
+    """Whether a job of that kind, asked for by `actor`, has not ended."""
+    question = text("""
+        SELECT EXISTS (SELECT FROM jobs WHERE state IN ('available', 'executing', 'retryable')
+                       AND actor = :actor AND kind = CAST(:kind AS job_kind))
+    """)
+    return bool(connection.scalar(question, {"actor": actor, "kind": kind.value}))
+
+
+def hurry(connection: Connection, job_id: int, *, force: bool) -> None:
+    """Bring a waiting job forward, and have it ask even if the venue was checked recently."""
+    connection.execute(
+        text("""
+            UPDATE jobs SET scheduled_at = least(scheduled_at, now()), hinted_at = NULL,
+                args = CASE WHEN :force THEN args || '{"force": true}' ELSE args END
+            WHERE id = :id AND state IN ('available', 'retryable')
+        """),
+        {"id": job_id, "force": force},
     )
 
 
@@ -139,7 +166,7 @@ def claim(
                 attempt = least(attempt + (due.state <> 'executing')::int, max_attempts),
                 lost_claims = lost_claims + (due.state = 'executing')::int
             FROM due WHERE jobs.id = due.id
-            RETURNING jobs.id, claim, kind, venue_id, attempt, max_attempts, args, meta, actor,
+            RETURNING jobs.id, claim, kind, venue_id, attempt, max_attempts, lost_claims, args, meta, actor,
                       inserted_at, attempted_at
         """),
         {"ids": list(ids), "owner": owner, "lease": lease_seconds},
@@ -152,7 +179,8 @@ def extend_leases(connection: Connection, owner: str, lease_seconds: float) -> N
     connection.execute(
         text("""
             UPDATE jobs SET claimed_until = now() + make_interval(secs => :lease)
-            WHERE state = 'executing' AND claimed_by = :owner
+            WHERE id IN (SELECT id FROM jobs WHERE state = 'executing' AND claimed_by = :owner
+                         ORDER BY id FOR UPDATE SKIP LOCKED)
         """),
         {"owner": owner, "lease": lease_seconds},
     )
@@ -167,6 +195,14 @@ def save_meta(connection: Connection, job: ClaimedJob, meta: Mapping[str, Any]) 
     return done.rowcount == 1
 
 
+def load_meta(connection: Connection, job_id: int) -> dict[str, Any]:
+    """A job's progress as it was kept last."""
+    meta: dict[str, Any] | None = connection.scalar(
+        text("SELECT meta FROM jobs WHERE id = :id"), {"id": job_id}
+    )
+    return meta or {}
+
+
 def finish(connection: Connection, job: ClaimedJob, result: JobResult) -> bool:
     """End a job; False (and nothing changed) if it was taken over."""
     done = connection.execute(
@@ -174,7 +210,9 @@ def finish(connection: Connection, job: ClaimedJob, result: JobResult) -> bool:
             UPDATE jobs SET state = CAST(:state AS job_state), status = CAST(:status AS job_status),
                 finished_at = now(), claimed_by = NULL, claimed_until = NULL,
                 images_discovered = :discovered, images_uploaded = :uploaded, images_failed = :failed,
-                cost_usd = :cost, meta = :meta
+                cost_usd = :cost, meta = :meta,
+                errors = CASE WHEN CAST(:error AS text) IS NULL THEN errors ELSE errors ||
+                    jsonb_build_object('attempt', attempt, 'at', now(), 'error', CAST(:error AS text)) END
             WHERE id = :id AND claim = :claim AND state = 'executing'
         """),
         {
@@ -186,6 +224,7 @@ def finish(connection: Connection, job: ClaimedJob, result: JobResult) -> bool:
             "uploaded": result.uploaded,
             "failed": result.failed,
             "cost": result.cost_usd,
+            "error": result.error,
             "meta": json.dumps(dict(result.meta)),
         },
     )
@@ -193,13 +232,10 @@ def finish(connection: Connection, job: ClaimedJob, result: JobResult) -> bool:
 
 
 def try_again(connection: Connection, job: ClaimedJob, *, error: str, delay: float) -> bool:
-    """Put a job whose attempt broke back in line, or discard it when no attempt is left."""
+    """Put a job whose attempt broke back in line; False if it was taken over."""
     done = connection.execute(
         text("""
-            UPDATE jobs SET claimed_by = NULL, claimed_until = NULL, hinted_at = NULL,
-                state = CASE WHEN attempt < max_attempts THEN 'retryable'::job_state ELSE 'discarded' END,
-                status = CASE WHEN attempt < max_attempts THEN NULL ELSE 'error'::job_status END,
-                finished_at = CASE WHEN attempt < max_attempts THEN NULL ELSE now() END,
+            UPDATE jobs SET claimed_by = NULL, claimed_until = NULL, hinted_at = NULL, state = 'retryable',
                 scheduled_at = now() + make_interval(secs => :delay),
                 errors = errors || jsonb_build_object('attempt', attempt, 'at', now(),
                                                       'error', CAST(:error AS text))
@@ -236,25 +272,22 @@ def give_back(connection: Connection, owner: str) -> int:
 
 
 def release_expired(connection: Connection, *, owner_prefix: str | None = None) -> int:
-    """Put jobs whose worker is gone back in line (or discard them after too many losses); how many.
+    """Put jobs whose worker is gone back in line; how many.
 
     With `owner_prefix`, all jobs of that worker are freed at once: it says itself that it stops.
+    Who claims a job that was lost `MAX_LOST_CLAIMS` times only reports what it did, and discards it.
     """
     gone = "starts_with(claimed_by, :prefix)" if owner_prefix else "claimed_until < now()"
     return connection.execute(
         text(f"""
             UPDATE jobs SET claimed_by = NULL, claimed_until = NULL, hinted_at = NULL,
-                lost_claims = lost_claims + 1,
-                state = CASE WHEN lost_claims + 1 < :most THEN 'available'::job_state ELSE 'discarded' END,
-                status = CASE WHEN lost_claims + 1 < :most THEN NULL ELSE 'error'::job_status END,
-                finished_at = CASE WHEN lost_claims + 1 < :most THEN NULL ELSE now() END,
-                attempt = greatest(attempt - 1, 0),
+                lost_claims = lost_claims + 1, state = 'available', attempt = greatest(attempt - 1, 0),
                 errors = errors || jsonb_build_object('attempt', attempt, 'at', now(), 'error',
                                                       'the worker stopped before it finished')
             WHERE id IN (SELECT id FROM jobs WHERE state = 'executing' AND {gone}
                          ORDER BY id FOR UPDATE SKIP LOCKED)
         """),
-        {"most": MAX_LOST_CLAIMS, "prefix": owner_prefix},
+        {"prefix": owner_prefix},
     ).rowcount
 
 
@@ -277,16 +310,20 @@ def take_due(
                 WHERE state IN ('available', 'retryable') AND scheduled_at <= now()
                   AND kind = ANY(CAST(:kinds AS job_kind[]))
                   AND (hinted_at IS NULL OR hinted_at < now() - make_interval(secs => :again))
-                ORDER BY scheduled_at, id
+                -- what a person asked for goes before what a list or a schedule asked for
+                ORDER BY (parent_id IS NOT NULL), scheduled_at, id
                 LIMIT (SELECT greatest(:limit - n, 0) FROM told)
                 FOR UPDATE SKIP LOCKED
             )
             UPDATE jobs SET hinted_at = now() FROM due WHERE jobs.id = due.id
-            RETURNING jobs.id, jobs.kind, jobs.scheduled_at
+            RETURNING jobs.id, jobs.kind, jobs.scheduled_at, (jobs.parent_id IS NOT NULL) AS later
         """),
         {"limit": limit, "again": again_after, "kinds": [kind.value for kind in kinds]},
     ).all()
-    return [(row.id, JobKind(row.kind)) for row in sorted(rows, key=lambda row: (row.scheduled_at, row.id))]
+    return [
+        (row.id, JobKind(row.kind))
+        for row in sorted(rows, key=lambda row: (row.later, row.scheduled_at, row.id))
+    ]
 
 
 def forget_hints(connection: Connection, ids: Sequence[int]) -> None:
@@ -299,4 +336,7 @@ def forget_hints(connection: Connection, ids: Sequence[int]) -> None:
 
 def mark_hinted(connection: Connection, ids: Sequence[int]) -> None:
     """A message for these jobs was sent."""
-    connection.execute(text("UPDATE jobs SET hinted_at = now() WHERE id = ANY(:ids)"), {"ids": list(ids)})
+    connection.execute(
+        text("UPDATE jobs SET hinted_at = now() WHERE id = ANY(:ids) AND state = 'available'"),
+        {"ids": list(ids)},
+    )

@@ -75,6 +75,10 @@ def venue_context(connection: Connection, venue_id: int) -> VenueContext | None:
     )
 
 
+#: Time before a venue whose providers could not answer is asked for again by itself.
+ASK_AGAIN = timedelta(days=1)
+
+
 def venues_due(
     connection: Connection,
     *,
@@ -84,12 +88,13 @@ def venues_due(
     limit: int,
     force: bool = False,
 ) -> list[int]:
-    """Ids of venues to ask the providers about, longest unchecked first, at most `limit`.
+    """Ids of venues to ask the providers about, longest not asked for first, at most `limit`.
 
     Due is what was never checked, what has no images and was checked `without_days` ago, and what
     has images and was checked `with_days` ago; `force` makes every venue due. The age counts from
     the last check and not from the images, else a venue whose photos are all known would be due
-    for ever. Venues with an open enrichment job are left out.
+    for ever. Venues with an open enrichment job are left out, and so are those asked for within
+    `ASK_AGAIN` whose providers could not answer: they would keep the others from their turn.
     """
     return list(
         connection.scalars(
@@ -98,19 +103,29 @@ def venues_due(
                 SELECT v.id FROM venues v
                 WHERE (:force OR v.last_checked_at IS NULL OR v.last_checked_at <=
                        CASE WHEN v.uploaded_images > 0 THEN :with_before ELSE :without_before END)
+                  AND (:force OR v.last_asked_at IS NULL OR v.last_asked_at <= :asked_before)
                   AND NOT EXISTS (
                       SELECT FROM jobs WHERE venue_id = v.id AND kind = 'enrichment' AND {OPEN_JOB})
-                ORDER BY v.last_checked_at NULLS FIRST, v.id
+                ORDER BY v.last_asked_at NULLS FIRST, v.id
                 LIMIT :limit
                 """
             ),
             {
                 "without_before": now - timedelta(days=without_days),
                 "with_before": now - timedelta(days=with_days),
+                "asked_before": now - ASK_AGAIN,
                 "limit": limit,
                 "force": force,
             },
         )
+    )
+
+
+def mark_asked(connection: Connection, venue_id: int, at: datetime) -> None:
+    """Note that the providers were asked about the venue at `at`, whatever they answered."""
+    connection.execute(
+        text("UPDATE venues SET last_asked_at = greatest(last_asked_at, :at) WHERE id = :id"),
+        {"id": venue_id, "at": at},
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, func, select
 
 from ops_core.db.rate_limits import Limits
 from ops_core.db.schema import Provider
@@ -13,20 +13,22 @@ from ops_core.db.schema import Provider
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveProvider:
-    """A provider that may be asked now."""
+    """A provider that is switched on."""
 
     code: str
     priority: int
     limits: Limits
     listing_usd: Decimal
     photo_usd: Decimal
+    paused_for: float = 0.0  #: Seconds for which it is paused; 0 when it may be asked now.
 
 
 def active(connection: Connection) -> dict[str, ActiveProvider]:
-    """The providers that are switched on and not paused, by code, first priority first."""
+    """The providers that are switched on, by code, first priority first."""
+    paused_for = func.greatest(0, func.extract("epoch", Provider.paused_until - func.now()))
     rows = connection.execute(
-        select(Provider.__table__)
-        .where(Provider.active, or_(Provider.paused_until.is_(None), Provider.paused_until <= func.now()))
+        select(Provider.__table__, paused_for.label("paused_for"))
+        .where(Provider.active)
         .order_by(Provider.priority, Provider.code)
     )
     return {
@@ -36,6 +38,7 @@ def active(connection: Connection) -> dict[str, ActiveProvider]:
             limits=Limits(per_second=row.per_second, per_minute=row.per_minute, per_hour=row.per_hour),
             listing_usd=row.listing_usd,
             photo_usd=row.photo_usd,
+            paused_for=float(row.paused_for or 0),
         )
         for row in rows
     }

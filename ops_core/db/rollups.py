@@ -33,6 +33,8 @@ _SUMS = ("tries", "first_tries", "bytes", "duration_ms", "cost_usd")
 
 def add(connection: Connection, rows: Sequence[Row]) -> None:
     """Add tries to their hours, within the caller's transaction."""
+    if not rows:
+        return
     sums: dict[tuple[datetime, str, str, int], dict[str, Any]] = {}
     for row in rows:
         key = (row.hour, row.provider, row.error_type, row.city_id)

@@ -139,7 +139,7 @@ class Venue(Base):
             # without it every look-up would read through the list of pending entries
             postgresql_with={"fastupdate": "off"},
         ),
-        Index("ix_venues_last_checked_at", text("last_checked_at NULLS FIRST"), "id"),
+        Index("ix_venues_last_asked_at", text("last_asked_at NULLS FIRST"), "id"),
     )
 
     id: Mapped[int] = _id()
@@ -151,7 +151,8 @@ class Venue(Base):
     latitude: Mapped[float | None]
     longitude: Mapped[float | None]
     provider_ids: Mapped[dict[str, Any]] = _json()
-    last_checked_at: Mapped[datetime | None]  #: When the providers last answered for it.
+    last_asked_at: Mapped[datetime | None]  #: When the providers were last asked about it.
+    last_checked_at: Mapped[datetime | None]  #: When all of them last answered.
     uploaded_images: Mapped[int] = mapped_column(server_default=text("0"))
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
@@ -564,6 +565,9 @@ class Schedule(Base):
     __table_args__ = (
         CheckConstraint("(cron IS NULL) <> (every_seconds IS NULL)", name="cron_or_interval"),
         CheckConstraint("every_seconds > 0", name="positive_interval"),
+        CheckConstraint("jsonb_typeof(args) = 'object'", name="args_object"),
+        # the kinds that need nothing but their args
+        CheckConstraint("kind IN ('stale', 'cleanup')", name="kind_stands_alone"),
     )
 
     name: Mapped[str] = mapped_column(primary_key=True)

@@ -2,32 +2,57 @@
 
 from __future__ import annotations
 
-from ops_core.db.engine import get_engine
+import logging
+
+from ops_core.db.engine import get_engine, wait_for_database
 from ops_core.settings import get_settings
 from ops_core.tasks.app import app
 from ops_core.tasks.worker import is_stopping
 from ops_core.work import batches, enrich
 
+log = logging.getLogger(__name__)
+
+#: Seconds a task waits for a database that is away. It keeps its message meanwhile: a worker that went
+#: on to the next would only empty the queue.
+PATIENCE = 60.0
+
+
+def _enrich(job_ids: list[int]) -> None:
+    if _database_is_there():
+        enrich.run(get_engine(), get_settings(), job_ids, is_stopping=is_stopping)
+
+
+def _expand(job_id: int) -> None:
+    if _database_is_there():
+        batches.expand(get_engine(), get_settings(), job_id)
+
+
+def _database_is_there() -> bool:
+    there = wait_for_database(get_engine(), seconds=PATIENCE, give_up=is_stopping)
+    if not there:
+        log.warning("the database is away; the dispatcher tells of this work again")
+    return there
+
 
 @app.task(name="enrich_venue")
 def enrich_venue(job_id: int) -> None:
     """Bring one venue's photos into the store."""
-    enrich.run(get_engine(), get_settings(), [job_id], is_stopping=is_stopping)
+    _enrich([job_id])
 
 
 @app.task(name="enrich_venues")
 def enrich_venues(job_ids: list[int]) -> None:
     """Bring several venues' photos into the store at once: one message, one event loop, many downloads."""
-    enrich.run(get_engine(), get_settings(), job_ids, is_stopping=is_stopping)
+    _enrich(job_ids)
 
 
 @app.task(name="enrich_batch")
 def enrich_batch(job_id: int) -> None:
     """Write one enrichment for each venue of a list; the dispatcher tells the workers of them."""
-    batches.expand(get_engine(), get_settings(), job_id)
+    _expand(job_id)
 
 
 @app.task(name="enrich_stale")
 def enrich_stale(job_id: int) -> None:
     """Write one enrichment for each venue that is due."""
-    batches.expand(get_engine(), get_settings(), job_id)
+    _expand(job_id)

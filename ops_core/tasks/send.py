@@ -11,6 +11,9 @@ from ops_core.domain.jobs import JobKind
 from ops_core.tasks.enrichment import enrich_batch, enrich_stale, enrich_venue, enrich_venues
 from ops_core.work.dispatch import TELL_AGAIN, NotSent
 
+#: Seconds a message is worth anything: many times the dispatcher's patience, since clocks differ.
+EXPIRES = 10 * TELL_AGAIN
+
 _SINGLE: dict[JobKind, Task] = {JobKind.BATCH: enrich_batch, JobKind.STALE: enrich_stale}
 
 
@@ -30,5 +33,5 @@ def send(kind: JobKind, job_ids: Sequence[int]) -> None:
 
 
 def _publish(task: Task, argument: int | list[int]) -> None:
-    # after that time the dispatcher tells again; a stale message would only find nothing to do
-    task.apply_async([argument], expires=TELL_AGAIN)
+    # the dispatcher tells again; a stale message would only find nothing to do
+    task.apply_async([argument], expires=EXPIRES)

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ops_core.db import heartbeats, images, jobs
 from ops_core.db.engine import forget_engine, make_engine
 from ops_core.settings import get_settings
-from ops_core.work.session import owner_prefix
+from ops_core.work.session import WORKER
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +56,11 @@ def _end(**_: Any) -> None:
     """Free what a process of this worker that was killed still holds."""
     _stop.set()
     settings = get_settings()
-    prefix = owner_prefix(os.getpid())
     try:
         engine = make_engine(settings.require_database_url(), pool_size=1)
         with engine.begin() as connection:
-            images.release_expired(connection, max_lost_claims=settings.max_lost_claims, owner_prefix=prefix)
-            jobs.release_expired(connection, owner_prefix=prefix)
+            images.release_expired(connection, max_lost_claims=settings.max_lost_claims, owner_prefix=WORKER)
+            jobs.release_expired(connection, owner_prefix=WORKER)
         heartbeats.forget(engine, _name())
         engine.dispose()
     except SQLAlchemyError as error:

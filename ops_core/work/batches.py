@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from ops_core.db import jobs, places
 from ops_core.db.jobs import ClaimedJob, JobResult
+from ops_core.domain.freshness import backoff
 from ops_core.domain.jobs import JobKind, JobState, JobStatus
 from ops_core.settings import Settings
 from ops_core.work.session import owner_name
+
+log = logging.getLogger(__name__)
 
 #: Venues one stale scan takes on at most, unless its args say otherwise.
 DEFAULT_LIMIT = 500
@@ -26,7 +31,15 @@ def expand(engine: Engine, settings: Settings, job_id: int) -> list[int]:
         claimed = jobs.claim(connection, [job_id], owner=owner_name(), lease_seconds=settings.lease_seconds)
     if not claimed:
         return []
-    job = claimed[0]
+    try:
+        return _expand(engine, settings, claimed[0])
+    except (SQLAlchemyError, KeyError, TypeError, ValueError) as error:
+        log.exception("job %d broke", job_id)
+        _break(engine, settings, claimed[0], f"unexpected {type(error).__name__}; the worker's log has more")
+        return []
+
+
+def _expand(engine: Engine, settings: Settings, job: ClaimedJob) -> list[int]:
     started = time.monotonic()
     with engine.begin() as connection:
         venue_ids = _venues(connection, settings, job)
@@ -51,6 +64,17 @@ def expand(engine: Engine, settings: Settings, job_id: int) -> list[int]:
             connection.rollback()
             return []
     return children
+
+
+def _break(engine: Engine, settings: Settings, job: ClaimedJob, error: str) -> None:
+    with engine.begin() as connection:
+        if job.attempt < job.max_attempts:
+            delay = backoff(job.attempt, settings.job_retry_delay)
+            jobs.try_again(connection, job, error=error, delay=delay)
+            return
+        meta = {"status": JobStatus.ERROR, "error": error, "summary": f"Failed - {error}"}
+        result = JobResult(state=JobState.DISCARDED, status=JobStatus.ERROR, meta=meta, error=error)
+        jobs.finish(connection, job, result)
 
 
 def _venues(connection: Connection, settings: Settings, job: ClaimedJob) -> list[int]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from ops_core.db.job_providers import ProviderResult
@@ -13,7 +14,6 @@ from ops_core.domain.errors import ErrorType, info
 from ops_core.domain.failures import Failed, Failure
 from ops_core.domain.jobs import ProviderStatus
 from ops_core.domain.places import Venue
-from ops_core.domain.quality import choose
 from ops_core.providers.registry import SOURCES
 from ops_core.providers.source import Photo
 from ops_core.work.rate_limits import PutOff
@@ -22,16 +22,13 @@ from ops_core.work.session import Session
 log = logging.getLogger(__name__)
 
 
-#: What each provider that answered has, by its code.
-Listed = dict[str, list[Photo]]
-
-
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """What the providers answered so far."""
+    """What the providers answered."""
 
-    listed: Listed  #: Those that answered, earlier runs of the job included.
-    results: list[ProviderResult]  #: How each provider asked just now did.
+    photos: list[Photo]  #: What those asked just now have.
+    answered: list[str]  #: Who answered, earlier runs of the job included.
+    results: list[ProviderResult]  #: How each provider did just now.
     wait: float  #: Seconds until a provider's limit lets it be asked; 0 when none has to wait.
 
     @property
@@ -39,41 +36,38 @@ class Discovery:
         """The providers that failed in a way that tends to pass."""
         return [line for line in self.results if line.error_type and info(line.error_type).retryable]
 
-    def chosen(self, session: Session) -> list[Photo]:
-        """The photos to take, best first."""
-        return choose(
-            (photo for photos in self.listed.values() for photo in photos),
-            priority={code: provider.priority for code, provider in session.providers.items()},
-            per_provider=session.settings.max_images_per_provider,
-            per_venue=session.settings.max_images_per_venue,
-        )
 
-
-async def discover(session: Session, venue: Venue, known: Listed) -> Discovery:
-    """Ask every active provider that knows `venue`, except those whose answer is `known`."""
+async def discover(session: Session, venue: Venue, answered: Sequence[str]) -> Discovery:
+    """Ask every active provider that knows `venue`, except those that `answered` before."""
     codes = [
         code
         for code in session.providers
         if code in SOURCES
-        and code not in known
+        and code not in answered
         and SOURCES[code].not_ready(session.settings) is None
         and SOURCES[code].knows(venue)
     ]
-    answers = await asyncio.gather(*(_ask(session, code, venue) for code in codes), return_exceptions=True)
-    listed = dict(known)
-    results: list[ProviderResult] = []
+    paused = [code for code in codes if session.providers[code].paused_for]
+    asked = [code for code in codes if code not in paused]
+    answers = await asyncio.gather(*(_ask(session, code, venue) for code in asked), return_exceptions=True)
+    found = Discovery([], list(answered), [_skipped(code) for code in paused], 0.0)
     wait = 0.0
-    for code, answer in zip(codes, answers, strict=True):
+    for code, answer in zip(asked, answers, strict=True):
         if isinstance(answer, PutOff):
             wait = max(wait, answer.seconds)
         elif isinstance(answer, BaseException):
             raise answer
         else:
             photos, result = answer
-            results.append(result)
+            found.results.append(result)
             if result.status is not ProviderStatus.FAILED:
-                listed[code] = photos
-    return Discovery(listed, results, wait)
+                found.photos.extend(photos)
+                found.answered.append(code)
+    return replace(found, wait=wait)
+
+
+def _skipped(code: str) -> ProviderResult:
+    return ProviderResult(provider=code, status=ProviderStatus.SKIPPED, reason="it is paused")
 
 
 async def _ask(session: Session, code: str, venue: Venue) -> tuple[list[Photo], ProviderResult]:

@@ -6,6 +6,7 @@ is handed in, so that this module does not know the queue.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
@@ -50,25 +51,31 @@ def run(engine: Engine, settings: Settings, stop: threading.Event, send: Send) -
                         round_(engine, settings, send)
                     stop.wait(settings.dispatch_interval)
         except SQLAlchemyError as error:
-            log.warning("database away (%s), trying again", type(error).__name__)
+            log.warning("a round failed (%s: %s), trying again", type(error).__name__, error.__cause__)
             stop.wait(settings.dispatch_interval)
-    heartbeats.forget(engine, name)
+    with contextlib.suppress(SQLAlchemyError):
+        heartbeats.forget(engine, name)
 
 
 def round_(engine: Engine, settings: Settings, send: Send) -> None:
-    """One round: free what is stale, start what is scheduled, tell of what is due."""
+    """One round: free what is stale, tell of what is due, start what is scheduled."""
     with engine.begin() as connection:
         freed = images.release_expired(connection, max_lost_claims=settings.max_lost_claims)
         freed += jobs.release_expired(connection)
-        if freed:
-            log.info("freed %d claims of workers that are gone", freed)
-        reference.ensure_attempt_months(connection, datetime.now(UTC))
-        fire_schedules(connection, settings)
+    if freed:
+        log.info("freed %d claims of workers that are gone", freed)
     tell(engine, settings, send)
+    with engine.begin() as connection:
+        fire_schedules(connection, settings)
+    with engine.begin() as connection:
+        reference.ensure_attempt_months(connection, datetime.now(UTC))
 
 
 def fire_schedules(connection: Connection, settings: Settings) -> list[int]:
-    """Write a job for every schedule that is due and move it on; runs that were missed count as one."""
+    """Write a job for every schedule that is due and move it on; the new jobs' ids.
+
+    Runs that were missed count as one, and while a run's job is open there is no second one.
+    """
     now = datetime.now(UTC)
     written = []
     for schedule in schedules.take_due(connection):
@@ -78,15 +85,17 @@ def fire_schedules(connection: Connection, settings: Settings) -> list[int]:
             log.warning("schedule %s is switched off: %s", schedule.name, error)
             schedules.switch_off(connection, schedule)
             continue
-        written.append(
-            jobs.enqueue(
-                connection,
-                schedule.kind,
-                actor=f"schedule:{schedule.name}",
-                args=schedule.args,
-                max_attempts=settings.job_max_attempts,
+        actor = f"schedule:{schedule.name}"
+        if not jobs.has_open(connection, actor=actor, kind=schedule.kind):
+            written.append(
+                jobs.enqueue(
+                    connection,
+                    schedule.kind,
+                    actor=actor,
+                    args=schedule.args,
+                    max_attempts=settings.job_max_attempts,
+                )
             )
-        )
         schedules.move_on(connection, schedule, following)
     return written
 

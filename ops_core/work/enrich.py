@@ -7,23 +7,22 @@ committed before the first download, and a job ends only when none of its images
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from ops_core.db import images, job_providers, jobs, places
+from ops_core.db.engine import is_unavailable
 from ops_core.db.jobs import ClaimedJob, JobResult
 from ops_core.db.places import VenueContext
 from ops_core.domain.freshness import backoff, is_due
-from ops_core.domain.images import UNSETTLED
-from ops_core.domain.jobs import JobState, JobStatus
-from ops_core.domain.quality import quality_score
-from ops_core.providers.source import Photo
+from ops_core.domain.jobs import JobState, JobStatus, ProviderStatus
+from ops_core.domain.quality import choose, quality_score
 from ops_core.settings import Settings
 from ops_core.work import report, upload
 from ops_core.work.discover import Discovery, discover
@@ -61,6 +60,8 @@ def run(
 async def _run(
     engine: Engine, settings: Settings, job_ids: list[int], is_stopping: Callable[[], bool]
 ) -> int:
+    if is_stopping():
+        return 0
     async with open_session(engine, settings) as session:
         claimed = await asyncio.to_thread(_claim, session, job_ids)
         await run_until_stopped([_run_one(session, job) for job in claimed], is_stopping)
@@ -75,15 +76,17 @@ async def _run_one(session: Session, job: ClaimedJob) -> None:
             await asyncio.to_thread(_put_off, session, job, error.seconds)
         except _TryAgain as error:
             await asyncio.to_thread(_try_again, session, job, str(error))
-    except _TakenOver:
-        log.warning("job %d was taken over by another worker", job.id)
-    except SQLAlchemyError as error:
-        # nothing can be written now: the lease runs out, and the sweeper puts the job back in line
-        log.warning("job %d is left to its lease: %s", job.id, type(error).__name__)
+        except _TakenOver:
+            log.warning("job %d was taken over by another worker", job.id)
     except Exception as error:
+        if isinstance(error, SQLAlchemyError) and is_unavailable(error):
+            # nothing can be written now: the job goes back in line when its session or its lease ends
+            log.warning("job %d waits: the database is away (%s)", job.id, type(error).__name__)
+            return
         log.exception("job %d broke", job.id)
         text = f"unexpected {type(error).__name__}; the worker's log has more"
-        await asyncio.to_thread(_try_again, session, job, text)
+        with contextlib.suppress(SQLAlchemyError):
+            await asyncio.to_thread(_try_again, session, job, text)
 
 
 async def _enrich(session: Session, job: ClaimedJob) -> None:
@@ -91,33 +94,36 @@ async def _enrich(session: Session, job: ClaimedJob) -> None:
     if context is None:
         await asyncio.to_thread(_finish_without_venue, session, job)
         return
+    if job.lost_claims >= jobs.MAX_LOST_CLAIMS:
+        await asyncio.to_thread(_discard, session, job, f"workers stopped on it {job.lost_claims} times")
+        return
     image_ids: list[int] | None = job.meta.get("image_ids")
-    if image_ids is None:
-        if not job.args.get("force") and not _due(session.settings, context):
+    later: Exception | None = None
+    if image_ids is None or job.meta.get("waiting"):
+        if image_ids is None and not job.args.get("force") and not _due(session.settings, context):
             await asyncio.to_thread(_finish_as_fresh, session, job)
             return
-        image_ids = await _discover(session, job, context)
-    progress = await upload.bring_in(session, image_ids, job_id=job.id)
-    if progress.put_off:
-        raise PutOff(f"job {job.id}", progress.put_off)
-    if await asyncio.to_thread(_unsettled, session, image_ids):
-        raise PutOff(f"job {job.id}", IN_OTHER_HANDS)
+        discovery = await discover(session, context.venue, job.meta.get("answered", []))
+        later = _later(job, discovery)
+        image_ids = await asyncio.to_thread(_keep_discovery, session, job, context, discovery, bool(later))
+    # what is known is brought in at once: a provider that must wait does not hold up the others
+    await upload.bring_in(session, image_ids, job_id=job.id)
+    if later:
+        raise later
+    wait = await asyncio.to_thread(_seconds_until_settled, session, image_ids)
+    if wait is not None:
+        raise PutOff(wait)
     await asyncio.to_thread(_finish, session, job, context, image_ids)
 
 
-async def _discover(session: Session, job: ClaimedJob, context: VenueContext) -> list[int]:
-    known = {
-        code: [Photo(**photo) for photo in photos] for code, photos in job.meta.get("listed", {}).items()
-    }
-    discovery = await discover(session, context.venue, known)
+def _later(job: ClaimedJob, discovery: Discovery) -> Exception | None:
+    """Why the job must come back to ask who could not answer; None if it need not."""
+    if discovery.wait:
+        return PutOff(discovery.wait)
     late = discovery.may_answer_later if job.attempt < job.max_attempts else []
-    if discovery.wait or late:
-        # who answered is not asked (and paid) again, and who could not is not left out for months
-        await asyncio.to_thread(_keep_answers, session, job, discovery)
-        if discovery.wait:
-            raise PutOff(f"job {job.id}", discovery.wait)
-        raise _TryAgain("; ".join(f"{line.provider} could not list photos: {line.reason}" for line in late))
-    return await asyncio.to_thread(_keep_discovery, session, job, context, discovery)
+    if late:
+        return _TryAgain("; ".join(f"{line.provider} could not list photos: {line.reason}" for line in late))
+    return None
 
 
 def _claim(session: Session, job_ids: list[int]) -> list[ClaimedJob]:
@@ -142,17 +148,16 @@ def _due(settings: Settings, context: VenueContext) -> bool:
     )
 
 
-def _keep_answers(session: Session, job: ClaimedJob, discovery: Discovery) -> None:
-    listed = {code: [asdict(photo) for photo in photos] for code, photos in discovery.listed.items()}
-    with session.engine.begin() as connection:
-        job_providers.save(connection, job.id, discovery.results)
-        if not jobs.save_meta(connection, job, {"listed": listed}):
-            raise _TakenOver
-
-
 def _keep_discovery(
-    session: Session, job: ClaimedJob, context: VenueContext, discovery: Discovery
+    session: Session, job: ClaimedJob, context: VenueContext, discovery: Discovery, waiting: bool
 ) -> list[int]:
+    earlier: list[int] = job.meta.get("image_ids", [])
+    chosen = choose(
+        discovery.photos,
+        priority={code: provider.priority for code, provider in session.providers.items()},
+        per_provider=session.settings.max_images_per_provider,
+        per_venue=session.settings.max_images_per_venue - len(earlier),
+    )
     rows = [
         {
             "provider": photo.provider,
@@ -168,40 +173,68 @@ def _keep_discovery(
             "license": photo.license,
             "license_url": photo.license_url,
         }
-        for place, photo in enumerate(discovery.chosen(session))
+        for place, photo in enumerate(chosen, start=len(earlier))
     ]
+    now = datetime.now(UTC)
     with session.engine.begin() as connection:
-        image_ids = images.discover(connection, context.id, rows)
+        found = images.discover(connection, context.id, rows)
+        image_ids = list(dict.fromkeys([*earlier, *found]))
         job_providers.save(connection, job.id, discovery.results)
-        if discovery.listed:
-            places.mark_checked(connection, context.id, datetime.now(UTC))
-        if not jobs.save_meta(connection, job, {"image_ids": image_ids}):
+        places.mark_asked(connection, context.id, now)
+        meta: dict[str, Any] = {"image_ids": image_ids}
+        if waiting:
+            # who answered is not asked (and paid) again
+            meta |= {"waiting": True, "answered": discovery.answered}
+        if not jobs.save_meta(connection, job, meta):
             raise _TakenOver
     return image_ids
 
 
-def _unsettled(session: Session, image_ids: list[int]) -> int:
+def _seconds_until_settled(session: Session, image_ids: list[int]) -> float | None:
     with session.engine.connect() as connection:
-        states = images.states(connection, image_ids).values()
-    return sum(state in UNSETTLED for state in states)
+        return images.seconds_until_settled(connection, image_ids, look_again=IN_OTHER_HANDS)
+
+
+def _facts(
+    connection: Connection, job: ClaimedJob, context: VenueContext, image_ids: list[int]
+) -> report.Facts:
+    return report.Facts(
+        job=job,
+        context=context,
+        tries=job_providers.tries(connection, job.id),
+        providers=job_providers.load(connection, job.id),
+        photo_costs=job_providers.photo_costs(connection, job.id),
+        states=images.states(connection, image_ids),
+        now=datetime.now(UTC),
+    )
 
 
 def _finish(session: Session, job: ClaimedJob, context: VenueContext, image_ids: list[int]) -> None:
     with session.engine.begin() as connection:
-        facts = report.Facts(
-            job=job,
-            context=context,
-            tries=job_providers.tries(connection, job.id),
-            providers=job_providers.load(connection, job.id),
-            photo_costs=job_providers.photo_costs(connection, job.id),
-            states=images.states(connection, image_ids),
-            now=datetime.now(UTC),
-        )
-        result = report.result(facts)
-        if not jobs.finish(connection, job, result):
+        facts = _facts(connection, job, context, image_ids)
+        _write_end(connection, facts, report.result(facts))
+        answered = (ProviderStatus.SUCCESS, ProviderStatus.NO_IMAGES)
+        if facts.providers and all(line.status in answered for line in facts.providers):
+            places.mark_checked(connection, context.id, facts.now)
+
+
+def _discard(session: Session, job: ClaimedJob, error: str) -> None:
+    """End a job that cannot go on, with what it did until then."""
+    with session.engine.begin() as connection:
+        context = places.venue_context(connection, job.venue_id) if job.venue_id else None
+        if context is None:
             raise _TakenOver
-        for counts in report.photo_counts(facts):
-            job_providers.save_counts(connection, job.id, counts)
+        places.mark_asked(connection, context.id, datetime.now(UTC))
+        image_ids = jobs.load_meta(connection, job.id).get("image_ids", [])
+        facts = _facts(connection, job, context, image_ids)
+        _write_end(connection, facts, report.broken(facts, error))
+
+
+def _write_end(connection: Connection, facts: report.Facts, result: JobResult) -> None:
+    if not jobs.finish(connection, facts.job, result):
+        raise _TakenOver
+    for counts in report.photo_counts(facts):
+        job_providers.save_counts(connection, facts.job.id, counts)
 
 
 def _finish_as_fresh(session: Session, job: ClaimedJob) -> None:
@@ -243,6 +276,9 @@ def _put_off(session: Session, job: ClaimedJob, seconds: float) -> None:
 
 
 def _try_again(session: Session, job: ClaimedJob, error: str) -> None:
+    if job.attempt >= job.max_attempts:
+        _discard(session, job, error)
+        return
     with session.engine.begin() as connection:
         delay = backoff(job.attempt, session.settings.job_retry_delay)
         jobs.try_again(connection, job, error=error, delay=delay)

@@ -14,11 +14,10 @@ MAX_BLOCK = 3600.0
 
 
 class PutOff(Exception):
-    """The provider's limit is used up for longer than a worker should wait: do other work meanwhile."""
+    """The work must wait for longer than a worker should: do other work meanwhile."""
 
-    def __init__(self, provider: str, seconds: float) -> None:
-        super().__init__(f"{provider}: no permit for {seconds:.0f} s")
-        self.provider = provider
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"for {seconds:.0f} s")
         self.seconds = seconds
 
 
@@ -34,7 +33,7 @@ class Permits:
         """Return when one call to `provider` may be made. Raises `PutOff` when that is too far away."""
         permit = await asyncio.to_thread(self._take, provider)
         if not permit.granted:
-            raise PutOff(provider, permit.wait)
+            raise PutOff(permit.wait)
         if permit.wait > 0:
             await asyncio.sleep(permit.wait)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from ops_core.db import attempts
 from ops_core.db.attempts import Tried
@@ -67,7 +67,7 @@ class Recorder:
             batch, open_ = await self._gather(first)
             try:
                 held = await self._write([waiting.tried for waiting in batch])
-            except DBAPIError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for ever
                 for waiting in batch:
                     if not waiting.written.done():
                         waiting.written.set_exception(error)
@@ -97,7 +97,7 @@ class Recorder:
         while True:
             try:
                 return await asyncio.to_thread(self._commit, tries)
-            except DBAPIError as error:
+            except SQLAlchemyError as error:
                 if not is_unavailable(error) or loop.time() + pause > end:
                     raise
                 log.warning("database away, %d outcomes wait", len(tries))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -59,6 +59,18 @@ def result(facts: Facts) -> JobResult:
             "venue_context": _venue_context(facts.context),
             "image_ids": list(facts.states),
         },
+    )
+
+
+def broken(facts: Facts, error: str) -> JobResult:
+    """The report of a job that could not go on: what it did until then, and what it broke on."""
+    done = result(facts)
+    return replace(
+        done,
+        state=JobState.DISCARDED,
+        status=JobStatus.ERROR,
+        meta={**done.meta, "status": JobStatus.ERROR, "error": error, "summary": f"Failed - {error}"},
+        error=error,
     )
 
 

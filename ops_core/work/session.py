@@ -8,13 +8,14 @@ import itertools
 import logging
 import os
 import socket
+import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from ops_core.db import images, jobs, providers
 from ops_core.db.providers import ActiveProvider
@@ -27,6 +28,10 @@ from ops_core.work.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
+#: What the claims of all processes of one worker begin with. Made before they are forked; a host
+#: name and a process id would not do, since containers may share both.
+WORKER = f"{socket.gethostname()}:{uuid.uuid4().hex[:8]}:"
+
 _sessions = itertools.count(1)
 
 #: Seconds that work gets to end by itself when its worker is asked to stop.
@@ -35,17 +40,12 @@ STOP_GRACE = 5.0
 STOP_LOOK = 0.25
 
 
-def owner_prefix(main_pid: int) -> str:
-    """What the claims of all processes of one worker begin with."""
-    return f"{socket.gethostname()}:{main_pid}:"
-
-
 def owner_name() -> str:
-    """Who holds the claims of one session: host, the worker's main process, this process, a number.
+    """Who holds the claims of one session: the worker, this process, a number.
 
     New for every session: a heartbeat must not keep alive what an earlier, broken one left behind.
     """
-    return f"{owner_prefix(os.getppid())}{os.getpid()}:{next(_sessions)}"
+    return f"{WORKER}{os.getpid()}:{next(_sessions)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ class Session:
     permits: Permits
     recorder: Recorder
     slots: asyncio.Semaphore  #: Downloads at once in this process.
+    alone: asyncio.Lock  #: Held by an image on which a worker died before.
 
     def api(self, provider: str) -> Api:
         """A counted way to call one provider."""
@@ -87,12 +88,15 @@ async def open_session(engine: Engine, settings: Settings) -> AsyncIterator[Sess
                 permits=Permits(engine, limits, settings.permit_wait),
                 recorder=recorder,
                 slots=asyncio.Semaphore(settings.downloads_per_process),
+                alone=asyncio.Lock(),
             )
     finally:
         heartbeat.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await heartbeat
-        await asyncio.to_thread(_give_back, engine, owner)
+        # a claim whose waiter was cancelled may still be on its way to the database
+        await asyncio.get_running_loop().shutdown_default_executor()
+        _give_back(engine, owner)
 
 
 async def run_until_stopped(
@@ -118,7 +122,7 @@ def _give_back(engine: Engine, owner: str) -> None:
     try:
         with engine.begin() as connection:
             given = images.give_back(connection, owner) + jobs.give_back(connection, owner)
-    except DBAPIError as error:
+    except SQLAlchemyError as error:
         log.warning("what %s held is left to its leases: %s", owner, type(error).__name__)
     else:
         if given:
@@ -130,7 +134,7 @@ async def _keep_leases(engine: Engine, owner: str, lease_seconds: float) -> None
         await asyncio.sleep(lease_seconds / 3)
         try:
             await asyncio.to_thread(_extend, engine, owner, lease_seconds)
-        except DBAPIError:
+        except SQLAlchemyError:
             # the outcomes are fenced: a lease that could not be kept only means the work is done again
             log.warning("leases of %s could not be extended", owner)
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from ops_core.db import images
 from ops_core.db.attempts import Stored, Tried
@@ -18,53 +17,43 @@ from ops_core.domain.failures import Failed, Failure
 from ops_core.providers.http import Api
 from ops_core.providers.registry import SOURCES
 from ops_core.storage.store import image_key, thumbnail_key
-from ops_core.work.rate_limits import PutOff
+from ops_core.work.rate_limits import MAX_BLOCK, PutOff
 from ops_core.work.session import Session
 from ops_core.work.verify import verify_image
 
 log = logging.getLogger(__name__)
 
-#: Images claimed ahead of the free download slots, as a multiple of them: few, so that other
-#: workers find work, and that little is lost with a worker.
-_AHEAD = 2
+
+async def bring_in(session: Session, image_ids: list[int], *, job_id: int) -> None:
+    """Try every image of `image_ids` that may be tried now and that nobody else holds.
+
+    Images on which a worker died come last and one at a time: if one of them kills this worker
+    too, it takes no other with it.
+    """
+    claimed = await asyncio.to_thread(_claim, session, image_ids, job_id)
+    ends = await asyncio.gather(
+        *(_bring_in_one(session, image, job_id) for image in claimed), return_exceptions=True
+    )
+    # all have ended before the first error goes on: none is left running without its session
+    for end in ends:
+        if isinstance(end, BaseException):
+            raise end
+    for suspect in await asyncio.to_thread(_suspects, session, image_ids):
+        async with session.alone:
+            for image in await asyncio.to_thread(_claim, session, [suspect], job_id, suspects=True):
+                await _bring_in_one(session, image, job_id)
 
 
-@dataclass(slots=True)
-class Progress:
-    """What became of a job's images; `put_off` is the longest wait a provider's limit asked for."""
-
-    tried: int = 0
-    put_off: float = 0.0
-
-
-async def bring_in(session: Session, image_ids: list[int], *, job_id: int) -> Progress:
-    """Try every image of `image_ids` that may be tried now and that nobody else holds."""
-    progress = Progress()
-    size = max(1, session.settings.downloads_per_process * _AHEAD)
-    for start in range(0, len(image_ids), size):
-        claimed = await asyncio.to_thread(_claim, session, image_ids[start : start + size], job_id)
-        ends = await asyncio.gather(
-            *(_bring_in_one(session, image, job_id, progress) for image in claimed), return_exceptions=True
-        )
-        # all have ended before the first error goes on: none is left running without its session
-        for end in ends:
-            if isinstance(end, BaseException):
-                raise end
-    return progress
-
-
-async def _bring_in_one(session: Session, image: ClaimedImage, job_id: int, progress: Progress) -> None:
+async def _bring_in_one(session: Session, image: ClaimedImage, job_id: int) -> None:
     try:
         async with session.slots:
             tried = await _try(session, image, job_id)
     except PutOff as error:
-        progress.put_off = max(progress.put_off, error.seconds)
         await asyncio.to_thread(_put_off, session, image, error.seconds)
         return
     failure = tried.failure
     if failure and failure.error_type is ErrorType.RATE_LIMITED and failure.retry_after:
         await session.permits.block(image.provider, failure.retry_after)
-    progress.tried += 1
     if not await session.recorder.record(tried):
         log.warning("image %d was taken over before its try was recorded", image.id)
 
@@ -81,7 +70,7 @@ async def _try(session: Session, image: ClaimedImage, job_id: int) -> Tried:
         stored = await _store(session, image, data)
     except Failed as error:
         failure = error.failure
-    except (PutOff, DBAPIError):
+    except (PutOff, SQLAlchemyError):
         raise
     except Exception as error:
         log.exception("image %d failed in a way no rule knows", image.id)
@@ -105,9 +94,11 @@ async def _try(session: Session, image: ClaimedImage, job_id: int) -> Tried:
 
 
 async def _download(session: Session, image: ClaimedImage, api: Api) -> bytes:
-    source = SOURCES.get(image.provider)
-    if source is None or image.provider not in session.providers:
+    source, provider = SOURCES.get(image.provider), session.providers.get(image.provider)
+    if source is None or provider is None:
         raise Failed(Failure(ErrorType.NOT_CONFIGURED, f"{image.provider} is switched off or not known"))
+    if provider.paused_for:
+        raise PutOff(min(provider.paused_for, MAX_BLOCK))
     reason = source.not_ready(session.settings)
     if reason:
         raise Failed(Failure(ErrorType.NOT_CONFIGURED, reason))
@@ -137,7 +128,7 @@ async def _store(session: Session, image: ClaimedImage, data: bytes) -> Stored:
     )
 
 
-def _claim(session: Session, ids: list[int], job_id: int) -> list[ClaimedImage]:
+def _claim(session: Session, ids: list[int], job_id: int, *, suspects: bool = False) -> list[ClaimedImage]:
     with session.engine.begin() as connection:
         return images.claim(
             connection,
@@ -145,7 +136,13 @@ def _claim(session: Session, ids: list[int], job_id: int) -> list[ClaimedImage]:
             owner=session.owner,
             job_id=job_id,
             lease_seconds=session.settings.lease_seconds,
+            suspects=suspects,
         )
+
+
+def _suspects(session: Session, ids: list[int]) -> list[int]:
+    with session.engine.connect() as connection:
+        return images.suspects(connection, ids)
 
 
 def _put_off(session: Session, image: ClaimedImage, seconds: float) -> None:

@@ -15,6 +15,7 @@ from ops_core.db.attempts import Stored, Tried
 from ops_core.db.images import ClaimedImage
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.failures import Failure
+from ops_core.domain.images import MAX_RETRIES, ImageState, may_try_automatically
 from tests.support.factories import make_city, make_image, make_job, make_venue
 
 pytestmark = pytest.mark.postgres
@@ -27,9 +28,11 @@ def image_ids(database: Engine) -> list[int]:
         return [make_image(connection, venue_id=venue.id, state="discovered").id for _ in range(40)]
 
 
-def claim(engine: Engine, ids: list[int], owner: str, lease: float = 30) -> list[ClaimedImage]:
+def claim(
+    engine: Engine, ids: list[int], owner: str, lease: float = 30, job: int = 1, suspects: bool = False
+) -> list[ClaimedImage]:
     with engine.begin() as connection:
-        return images.claim(connection, ids, owner=owner, job_id=1, lease_seconds=lease)
+        return images.claim(connection, ids, owner=owner, job_id=job, lease_seconds=lease, suspects=suspects)
 
 
 def finish(engine: Engine, image: ClaimedImage, error: ErrorType | None = None) -> set[int]:
@@ -72,7 +75,7 @@ def test_an_outcome_counts_only_while_its_claim_holds(database: Engine, image_id
     (slow,) = claim(database, image_ids[:1], "slow", lease=-1)
     with database.begin() as connection:
         assert images.release_expired(connection, max_lost_claims=3) == 1
-    (quick,) = claim(database, image_ids[:1], "quick")
+    (quick,) = claim(database, image_ids[:1], "quick", suspects=True)
 
     assert finish(database, slow) == set()
     assert finish(database, quick) == {quick.id}
@@ -81,12 +84,14 @@ def test_an_outcome_counts_only_while_its_claim_holds(database: Engine, image_id
     outcomes = rows(database, "SELECT outcome, number FROM attempts ORDER BY number")
     assert [tuple(row) for row in outcomes] == [("lost", 1), ("uploaded", 2)]
     assert rows(database, "SELECT sum(uploaded_images) FROM venues")[0][0] == 1
-    assert rows(database, "SELECT sum(tries) FROM rollups")[0][0] == 1
+    tries = rows(database, "SELECT error_type, tries, first_tries FROM rollups ORDER BY 1")
+    assert [tuple(row) for row in tries] == [("", 1, 0), ("worker_lost", 1, 1)]
+    assert rows(database, f"SELECT lost_claims FROM images WHERE id = {quick.id}")[0][0] == 0
 
 
 def test_an_image_that_kills_its_workers_is_set_aside(database: Engine, image_ids: list[int]) -> None:
-    for _ in range(3):
-        assert claim(database, image_ids[:1], "w", lease=-1)
+    for number in range(3):
+        assert claim(database, image_ids[:1], "w", lease=-1, suspects=number > 0)
         with database.begin() as connection:
             images.release_expired(connection, max_lost_claims=3)
     (row,) = rows(
@@ -111,9 +116,44 @@ def test_a_permanent_failure_is_not_claimed_again_and_a_transient_one_is(
     gone, late = claim(database, image_ids[:2], "w")
     finish(database, gone, ErrorType.NOT_FOUND)
     finish(database, late, ErrorType.NETWORK_TIMEOUT)
-    again = claim(database, image_ids[:2], "w")
+    assert claim(database, image_ids[:2], "w", job=2) == [], "a retry waits for its time"
+    with database.begin() as connection:
+        connection.execute(text("UPDATE images SET not_before = now()"))
+    assert claim(database, image_ids[:2], "w") == [], "a job tries an image once"
+    again = claim(database, image_ids[:2], "w", job=2)
     assert [image.id for image in again] == [late.id]
     assert again[0].is_retry
+
+
+def test_what_may_be_claimed_is_what_the_rule_says(database: Engine, image_ids: list[int]) -> None:
+    cases = [
+        (state, error, retries)
+        for state in (ImageState.DISCOVERED, ImageState.FAILED, ImageState.PERMANENTLY_FAILED)
+        for error in (None, *ErrorType)
+        for retries in range(MAX_RETRIES + 2)
+        if (error is None) == (state is ImageState.DISCOVERED)
+    ]
+    with database.begin() as connection:
+        venue_id = connection.scalar(text("SELECT max(id) FROM venues"))
+        made = {
+            make_image(
+                connection, venue_id=venue_id, state=state, error_type=error, retry_count=retries
+            ).id: may_try_automatically(state, error, retries)
+            for state, error, retries in cases
+        }
+    claimed = {image.id for image in claim(database, list(made), "w")}
+    assert claimed == {image_id for image_id, may in made.items() if may}
+
+
+def test_images_on_which_a_worker_died_are_claimed_by_themselves(
+    database: Engine, image_ids: list[int]
+) -> None:
+    claim(database, image_ids[:2], "w", lease=-1)
+    with database.begin() as connection:
+        images.release_expired(connection, max_lost_claims=3)
+        assert images.suspects(connection, image_ids) == image_ids[:2]
+    assert len(claim(database, image_ids, "w")) == len(image_ids) - 2
+    assert [image.id for image in claim(database, image_ids[:1], "w", suspects=True)] == image_ids[:1]
 
 
 def test_an_image_put_off_is_left_alone_until_its_time(database: Engine, image_ids: list[int]) -> None:
@@ -132,19 +172,6 @@ def test_a_heartbeat_keeps_the_lease(database: Engine, image_ids: list[int]) -> 
     with database.begin() as connection:
         images.extend_leases(connection, "w", 30)
         assert images.release_expired(connection, max_lost_claims=3) == 0
-
-
-def test_a_job_whose_workers_die_again_and_again_is_discarded(database: Engine) -> None:
-    with database.begin() as connection:
-        venue = make_venue(connection, city_id=make_city(connection).id)
-        (job_id,) = jobs.enqueue_enrichments(connection, [venue.id], actor="a")
-    for _ in range(jobs.MAX_LOST_CLAIMS):
-        with database.begin() as connection:
-            assert len(jobs.claim(connection, [job_id], owner="w", lease_seconds=-1)) == 1
-        with database.begin() as connection:
-            assert jobs.release_expired(connection) == 1
-    (row,) = rows(database, "SELECT state, status, jsonb_array_length(errors) AS n FROM jobs")
-    assert tuple(row) == ("discarded", "error", jobs.MAX_LOST_CLAIMS)
 
 
 def test_a_job_taken_over_cannot_be_ended_by_its_first_worker(database: Engine) -> None:

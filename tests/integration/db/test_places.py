@@ -33,7 +33,7 @@ def due(connection: Connection, **changes: Any) -> list[int]:
 
 def checked(connection: Connection, days: float, images: int = 0) -> int:
     at = NOW - timedelta(days=days)
-    return int(make_venue(connection, last_checked_at=at, uploaded_images=images).id)
+    return int(make_venue(connection, last_checked_at=at, last_asked_at=at, uploaded_images=images).id)
 
 
 def test_venues_come_due_by_their_last_check_and_their_images(connection: Connection):
@@ -53,6 +53,16 @@ def test_force_makes_every_venue_due(connection: Connection):
 def test_at_most_the_limit_comes_back(connection: Connection):
     ids = [checked(connection, 30 + number) for number in range(4)]
     assert due(connection, limit=2) == [ids[3], ids[2]]
+
+
+def test_venues_whose_providers_cannot_answer_do_not_keep_the_others_from_their_turn(
+    connection: Connection,
+):
+    silent = [make_venue(connection, last_asked_at=NOW - timedelta(hours=1)).id for _ in range(3)]
+    old = checked(connection, 100)
+    assert due(connection, limit=3) == [old]
+    later = {"now": NOW + timedelta(days=1)}
+    assert due(connection, **later) == [old, *silent]
 
 
 @pytest.mark.parametrize("state", [JobState.AVAILABLE, JobState.EXECUTING, JobState.RETRYABLE])

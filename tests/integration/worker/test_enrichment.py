@@ -136,7 +136,9 @@ def test_a_provider_that_answered_is_not_asked_again_while_its_neighbour_is_down
     (job_id,) = system.enqueue(system.add_venues(1))
     enrich.run(system.engine, system.settings, [job_id])
     assert system.value("SELECT state FROM jobs") == "retryable"
-    assert system.value("SELECT count(*) FROM images") == 0
+    # what the other listed is there already
+    first = system.rows("SELECT DISTINCT provider, state FROM images")
+    assert [tuple(row) for row in first] == [("google_places", "uploaded")]
 
     system.sandbox.set_faults(outages={})
     let_all_be_tried_now(system)
@@ -145,7 +147,7 @@ def test_a_provider_that_answered_is_not_asked_again_while_its_neighbour_is_down
     assert len(system.sandbox.log(provider="google_places", kind="listing")) == 1
     (job,) = system.rows("SELECT status, attempt, meta FROM jobs")
     assert (job.status, job.attempt) == ("success", 2)
-    assert "listed" not in job.meta
+    assert "waiting" not in job.meta
     found = {row.provider for row in system.rows("SELECT provider FROM images")}
     assert found == {"google_places", "wikimedia_commons"}
 
@@ -176,7 +178,8 @@ def test_a_used_up_limit_puts_the_job_off_without_losing_an_answer(system: Syste
     (job,) = system.rows("SELECT state, attempt, scheduled_at - now() AS ahead, meta FROM jobs")
     assert (job.state, job.attempt) == ("available", 0)
     assert 3000 < job.ahead.total_seconds() <= 3601
-    assert set(job.meta["listed"]) == {"google_places"}
+    assert job.meta["answered"] == ["google_places"]
+    assert {row.state for row in system.rows("SELECT state FROM images")} == {"uploaded"}
 
     let_all_be_tried_now(system)
     enrich.run(system.engine, system.settings, [job_id])
@@ -304,3 +307,78 @@ def test_transient_failures_are_tried_three_times_more_and_then_set_aside(system
     last = system.rows("SELECT status, images_failed, meta FROM jobs ORDER BY id DESC LIMIT 2")
     assert {(row.status, row.images_failed) for row in last} == {("failed", 0)}
     assert all("failed before" in row.meta["summary"] for row in last)
+
+
+def test_an_error_that_lasts_ends_the_job_and_says_what_it_did(system: System) -> None:
+    (job_id,) = system.enqueue(system.add_venues(1))
+    with system.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE attempts ADD CHECK (bytes < 0) NOT VALID")
+    for attempt in (1, 2, 3):
+        enrich.run(system.engine, system.settings, [job_id])
+        let_all_be_tried_now(system)
+        (job,) = system.rows("SELECT state, attempt, errors FROM jobs")
+        assert (job.attempt, len(job.errors)) == (attempt, attempt)
+
+    (job,) = system.rows("SELECT state, status, images_discovered, images_uploaded, meta, errors FROM jobs")
+    assert (job.state, job.status) == ("discarded", "error")
+    assert set(job.meta) >= MISSION_KEYS
+    assert job.images_discovered > 0
+    assert "IntegrityError" in job.meta["summary"]
+    assert system.uploading() == 0
+
+
+def test_a_job_that_was_lost_too_often_reports_what_it_did_and_ends(system: System) -> None:
+    (job_id,) = system.enqueue(system.add_venues(1))
+    system.sandbox.set_faults(outages={"wikimedia_commons": 503})
+    enrich.run(system.engine, system.settings, [job_id])
+    uploaded = system.value("SELECT count(*) FROM images WHERE state = 'uploaded'")
+    let_all_be_tried_now(system)
+    with system.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET lost_claims = 10")
+    enrich.run(system.engine, system.settings, [job_id])
+
+    (job,) = system.rows("SELECT state, status, images_uploaded, cost_usd, meta FROM jobs")
+    assert (job.state, job.status) == ("discarded", "error")
+    assert job.images_uploaded == uploaded > 0
+    assert job.cost_usd > 0
+    assert "workers stopped on it 10 times" in job.meta["summary"]
+    system.agree()
+
+
+def test_a_pause_in_the_middle_puts_its_images_off_and_fails_none(system: System) -> None:
+    venue_ids = system.add_venues(1)
+    system.sandbox.set_faults(outages={"wikimedia_commons": 503})
+    (job_id,) = system.enqueue(venue_ids)
+    enrich.run(system.engine, system.settings, [job_id])
+    with system.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE images SET state = 'discovered', storage_key = NULL WHERE state = 'uploaded'"
+        )
+        connection.exec_driver_sql("DELETE FROM attempts")
+        connection.exec_driver_sql(
+            "UPDATE providers SET paused_until = now() + interval '10 minutes', paused_reason = 'quota' "
+            "WHERE code = 'google_places'"
+        )
+    system.sandbox.set_faults(outages={})
+    let_all_be_tried_now(system)
+    enrich.run(system.engine, system.settings, [job_id])
+
+    (job,) = system.rows("SELECT state, scheduled_at - now() AS ahead FROM jobs")
+    assert job.state == "available"
+    assert 500 < job.ahead.total_seconds() <= 601
+    assert system.value("SELECT count(*) FROM images WHERE state = 'failed'") == 0
+
+
+def test_a_paused_provider_is_skipped_and_the_venue_stays_due(system: System) -> None:
+    (job_id,) = system.enqueue(system.add_venues(1))
+    with system.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE providers SET paused_until = now() + interval '1 hour', paused_reason = 'quota' "
+            "WHERE code = 'google_places'"
+        )
+    enrich.run(system.engine, system.settings, [job_id])
+    (job,) = system.rows("SELECT status, meta FROM jobs")
+    assert job.status == "success"
+    assert job.meta["providers"]["google_places"]["status"] == "skipped"
+    assert system.value("SELECT last_checked_at FROM venues") is None
+    assert system.value("SELECT last_asked_at FROM venues") is not None

@@ -315,6 +315,8 @@ def upgrade() -> None:
             "(cron IS NULL) <> (every_seconds IS NULL)", name=op.f("ck_schedules_cron_or_interval")
         ),
         sa.CheckConstraint("every_seconds > 0", name=op.f("ck_schedules_positive_interval")),
+        sa.CheckConstraint("jsonb_typeof(args) = 'object'", name=op.f("ck_schedules_args_object")),
+        sa.CheckConstraint("kind IN ('stale', 'cleanup')", name=op.f("ck_schedules_kind_stands_alone")),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_schedules")),
     )
     op.create_table(
@@ -349,6 +351,7 @@ def upgrade() -> None:
             server_default=sa.text("'{}'::jsonb"),
             nullable=False,
         ),
+        sa.Column("last_asked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_checked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("uploaded_images", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -368,9 +371,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_venues_city_id_name", "venues", ["city_id", "name"], unique=False)
     op.create_index(
-        "ix_venues_last_checked_at",
+        "ix_venues_last_asked_at",
         "venues",
-        [sa.literal_column("last_checked_at NULLS FIRST"), "id"],
+        [sa.literal_column("last_asked_at NULLS FIRST"), "id"],
         unique=False,
     )
     op.create_index(
@@ -737,7 +740,7 @@ def downgrade() -> None:
     op.drop_index("ix_images_claimed", table_name="images", postgresql_where=sa.text("state = 'uploading'"))
     op.drop_table("images")
     op.drop_index("ix_venues_provider_ids", table_name="venues", postgresql_using="gin")
-    op.drop_index("ix_venues_last_checked_at", table_name="venues")
+    op.drop_index("ix_venues_last_asked_at", table_name="venues")
     op.drop_index("ix_venues_city_id_name", table_name="venues")
     op.drop_table("venues")
     op.drop_index("ix_alerts_opened_at", table_name="alerts")

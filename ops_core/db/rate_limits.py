@@ -67,6 +67,13 @@ _WAIT = text(f"""
 """)
 
 
+_BEGIN = text("""
+    INSERT INTO rate_limits (provider, tat_second, tat_minute, tat_hour, granted_at)
+    VALUES (:provider, clock_timestamp(), clock_timestamp(), clock_timestamp(), clock_timestamp())
+    ON CONFLICT DO NOTHING
+""")
+
+
 @dataclass(frozen=True, slots=True)
 class Permit:
     """The answer to one question for a permit."""
@@ -92,21 +99,17 @@ def take(connection: Connection, provider: str, limits: Limits, *, longest_wait:
         "ahead_h": hour.tolerance,
         "longest": longest_wait,
     }
-    wait = connection.scalar(_TAKE, values)
-    if wait is None and connection.scalar(_WAIT, values) is None:
-        # the table is unlogged: after a crash of the database it is empty
-        connection.execute(
-            text("""
-                INSERT INTO rate_limits (provider, tat_second, tat_minute, tat_hour, granted_at)
-                VALUES (:provider, clock_timestamp(), clock_timestamp(), clock_timestamp(), clock_timestamp())
-                ON CONFLICT DO NOTHING
-            """),
-            {"provider": provider},
-        )
-        wait = connection.scalar(_TAKE, values)
-    if wait is not None:
-        return Permit(True, max(0.0, wait))
-    return Permit(False, max(0.0, connection.scalar(_WAIT, values) or 0.0))
+    while True:
+        granted = connection.scalar(_TAKE, values)
+        if granted is not None:
+            return Permit(True, max(0.0, granted))
+        wait = connection.scalar(_WAIT, values)
+        if wait is None:
+            # the table is unlogged: after a crash of the database it is empty
+            connection.execute(_BEGIN, {"provider": provider})
+        elif wait > longest_wait:
+            return Permit(False, wait)
+        # else another process made the row, or the time came, between the two questions
 
 
 def block(connection: Connection, provider: str, seconds: float) -> None:

@@ -21,6 +21,9 @@ from ops_core.work.session import Session
 
 log = logging.getLogger(__name__)
 
+#: Shortest time after which a provider that could not be asked is asked again, seconds.
+SOONEST = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
@@ -54,7 +57,7 @@ async def discover(session: Session, venue: Venue, answered: Sequence[str]) -> D
     wait = 0.0
     for code, answer in zip(asked, answers, strict=True):
         if isinstance(answer, PutOff):
-            wait = max(wait, answer.seconds)
+            wait = max(wait, answer.seconds, SOONEST)
         elif isinstance(answer, BaseException):
             raise answer
         else:

@@ -83,6 +83,28 @@ def test_an_emptied_table_starts_anew(database: Engine) -> None:
         assert take(connection, "p", Limits(per_second=1), longest_wait=0).granted
 
 
+def test_the_first_permits_of_all_are_given_to_everybody_who_asks_at_once(database: Engine) -> None:
+    for _ in range(10):
+        with database.begin() as connection:
+            connection.execute(text("DELETE FROM rate_limits"))
+        ready = threading.Barrier(6)
+        permits: list[rate_limits.Permit] = []
+
+        def ask(ready: threading.Barrier = ready, permits: list[rate_limits.Permit] = permits) -> None:
+            with database.connect() as connection:
+                connection.execute(text("SELECT 1"))
+                ready.wait()
+                permits.append(take(connection, "p", Limits(per_second=1000), longest_wait=1))
+                connection.commit()
+
+        threads = [threading.Thread(target=ask) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [permit.granted for permit in permits] == [True] * 6
+
+
 def test_a_provider_without_limits_never_waits(database: Engine) -> None:
     with database.begin() as connection:
         permits = [take(connection, "p", Limits(), longest_wait=0) for _ in range(50)]

@@ -29,6 +29,6 @@ with open_page("Operations"):
     cards.figure_cards(figures(recent.jobs))
     picked = tables.job_table(recent.jobs, names, zone)
     if picked is None:
-        st.caption("Pick a row to see the job's providers, failed images and photos.")
+        st.caption("Tick a row to see the job's providers, failed images and photos.")
     else:
         details.job_panel(picked, names, zone)

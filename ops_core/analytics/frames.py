@@ -26,6 +26,9 @@ JOBS = {
     "city": "str",
     "seconds": "float64",
     "summary": "str",
+    "existing": "int64",
+    "left": "int64",
+    "providers_failed": "int64",
     "images_discovered": "int64",
     "images_uploaded": "int64",
     "images_failed": "int64",
@@ -120,11 +123,20 @@ def results_text(job: Mapping[str, Any]) -> str:
     """
     if not job["images_discovered"]:
         return "" if pd.isna(job["summary"]) else str(job["summary"])
-    text = f"{job['images_discovered']} discovered, {job['images_uploaded']} uploaded"
+    text = f"{job['images_discovered']} discovered"
+    if job["images_uploaded"] or not job["existing"]:
+        text += f", {job['images_uploaded']} uploaded"
+    if job["existing"]:
+        text += f", {job['existing']} already stored"
     if job["images_failed"]:
         text += f", {job['images_failed']} failed"
     if job["recovered"]:
         text += f" ({job['recovered']} recovered since)"
+    if job["left"]:
+        text += f", {job['left']} failed before"
+    if job["providers_failed"]:
+        noun = "provider" if job["providers_failed"] == 1 else "providers"
+        text += f", {job['providers_failed']} {noun} could not answer"
     return text
 
 

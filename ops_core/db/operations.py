@@ -68,6 +68,7 @@ def recent_jobs(
             func.array_agg(aggregate_order_by(JobProvider.error_type, JobProvider.provider))
             .filter(JobProvider.error_type.is_not(None))[1]
             .label("provider_error"),
+            func.count(JobProvider.error_type).label("providers_failed"),
         )
         .where(JobProvider.job_id.in_(select(shown.c.id)))
         .group_by(JobProvider.job_id)
@@ -80,6 +81,7 @@ def recent_jobs(
             func.coalesce(failures.c.recovered, 0).label("recovered"),
             func.coalesce(failures.c.first_error, asked.c.provider_error).label("first_error"),
             asked.c.providers,
+            func.coalesce(asked.c.providers_failed, 0).label("providers_failed"),
         )
         .join(shown, shown.c.id == Job.id)
         .outerjoin(failures, failures.c.job_id == Job.id)
@@ -254,6 +256,9 @@ def _job_columns() -> Question:
             Job.finished_at,
             # a job that broke has no report; what it broke on says more than nothing
             func.coalesce(Job.meta["summary"].astext, Job.errors[-1]["error"].astext).label("summary"),
+            # what the job found stored already, or failed before with no automatic try left
+            func.coalesce(Job.meta["images_existing"].as_integer(), 0).label("existing"),
+            func.coalesce(Job.meta["images_left"].as_integer(), 0).label("left"),
             Job.images_discovered,
             Job.images_uploaded,
             Job.images_failed,

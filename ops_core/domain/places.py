@@ -89,6 +89,8 @@ def parse_venue(row: Mapping[str, Any]) -> Venue:
     Raises `BadVenue` with a sentence that says what is wrong.
     """
     name, city, country = (_text(row, key, required=True) for key in ("name", "city", "country"))
+    if len(country) <= 3 and country.isascii():
+        raise BadVenue(f"country must be a name such as Poland, not the code {country!r}")
     latitude = _degrees(row, "latitude", 90.0)
     longitude = _degrees(row, "longitude", 180.0)
     if (latitude is None) != (longitude is None):

@@ -89,7 +89,7 @@ def _read_processes(data_dir: Path) -> dict[str, tuple[int, float]]:
     try:
         noted = json.loads((data_dir / _PROCESSES).read_text())
         return {name: (int(pid), float(began)) for name, (pid, began) in noted.items()}
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, PermissionError, ValueError):
         return {}
 
 

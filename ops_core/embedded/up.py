@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import shutil
 import socket
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,7 +28,7 @@ from ops_core.embedded.valkey import EmbeddedValkey
 from ops_core.providers.registry import SOURCES
 from ops_core.settings import Settings
 from ops_core.settings_help import env_name
-from ops_core.ui.address import BASE
+from ops_core.ui.address import BASE, why_not_listen
 from ops_core.work import first_start
 
 #: What every provider is given to work with in the sandbox; none of it is a secret.
@@ -45,7 +49,10 @@ def up(settings: Settings, *, sandbox: bool, say: Callable[[str], None]) -> None
         record.stamp_world(settings.data_dir, "sandbox" if sandbox else "real")
         with contextlib.suppress(Cancelled):
             record.end_leftovers(settings.data_dir, say, supervisor.stop_asked)
+            _check_console_host(settings)
             _check_ports(settings, sandbox)
+            _check_store(settings)
+            _check_broker(settings)
             running, changes = _start_servers(settings, supervisor, sandbox)
             _migrate(running, supervisor)
             _start_programs(running, changes, supervisor, sandbox)
@@ -54,6 +61,8 @@ def up(settings: Settings, *, sandbox: bool, say: Callable[[str], None]) -> None
             if all(source.not_ready(running) for source in SOURCES.values()):
                 say("No provider can be asked, so no image will come: `venue-ops doctor` says why.")
             say(f"Ctrl-C stops everything. Data and logs are in {settings.data_dir}.")
+            if shutil.which("venue-ops") is None:
+                say(f"In another terminal: {Path(sys.executable).with_name('venue-ops')} doctor")
             supervisor.watch()
     say("Stopped.")
 
@@ -70,10 +79,44 @@ def _exclusive(settings: Settings) -> Iterator[None]:
         lock.release()
 
 
+def _check_console_host(settings: Settings) -> None:
+    refusal = why_not_listen(settings.console_host)
+    if refusal:
+        raise CannotStart(refusal)
+
+
+def _check_store(settings: Settings) -> None:
+    folder = settings.store_path
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise CannotStart(
+            f"The image store cannot write to {folder} ({error.strerror}): give this user the right to, "
+            "or set VENUE_OPS_STORE_DIR to another folder."
+        ) from None
+
+
+def _check_broker(settings: Settings) -> None:
+    if settings.broker_url is None:
+        return
+    # imported here: without an outside broker there is no address for Celery yet
+    from ops_core.tasks.inspection import BrokerAway, check_broker
+
+    try:
+        check_broker()
+    except BrokerAway as error:
+        raise CannotStart(
+            f"The broker of BROKER_URL cannot be reached ({error}): start it or correct the address, "
+            "or leave BROKER_URL empty for the embedded one."
+        ) from None
+
+
 def _check_ports(settings: Settings, sandbox: bool) -> None:
-    wanted = [(settings.console_host, settings.console_port, "--port")]
+    wanted = [(settings.console_host, settings.console_port, "--port or VENUE_OPS_CONSOLE_PORT")]
     if sandbox:
-        wanted.append(("127.0.0.1", settings.sandbox_port, "--sandbox-port"))
+        wanted.append(("127.0.0.1", settings.sandbox_port, "--sandbox-port or VENUE_OPS_SANDBOX_PORT"))
     for host, port, option in wanted:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with socket.socket(family) as probe:

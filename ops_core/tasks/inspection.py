@@ -14,6 +14,15 @@ class BrokerAway(Exception):
     """The broker cannot be reached; the message is its reason."""
 
 
+def check_broker() -> None:
+    """Reach the broker once. Raises `BrokerAway`."""
+    try:
+        with app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, timeout=3, reraise_as_library_errors=True)
+    except (OperationalError, OSError) as error:
+        raise BrokerAway(str(error).strip() or type(error).__name__) from error
+
+
 def workers() -> list[str]:
     """The workers that answer now, by name. Raises `BrokerAway`."""
     try:

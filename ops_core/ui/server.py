@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import gc
-import ipaddress
 import logging
 import secrets
 import socket
@@ -19,7 +18,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from ops_core.settings import Settings
-from ops_core.ui.address import BASE, serve_media
+from ops_core.ui.address import BASE, serve_media, why_not_listen
 from ops_core.ui.routes import own_routes
 from ops_core.ui.security import SecurityHeaders
 
@@ -87,11 +86,9 @@ def serve(settings: Settings) -> None:
 
 
 def _check_address(host: str, port: int) -> None:
-    if not _is_loopback(host):
-        raise CannotServe(
-            f"The console has no sign-in, so it listens on this machine only, not on {host}: set "
-            "VENUE_OPS_CONSOLE_HOST=127.0.0.1, and let a proxy that signs people in stand before it."
-        )
+    refusal = why_not_listen(host)
+    if refusal:
+        raise CannotServe(refusal)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -102,12 +99,3 @@ def _check_address(host: str, port: int) -> None:
                 f"The console cannot listen on {host}:{port} ({error.strerror}): stop what uses the port, "
                 "or set VENUE_OPS_CONSOLE_PORT to another."
             ) from error
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from ops_core.db import first_start as db
 from ops_core.importers.venues import load_file
+from ops_core.providers.registry import SOURCES
 from ops_core.settings import Settings
 
 #: The venues that come with the product.
@@ -28,6 +29,8 @@ def prepare(engine: Engine, settings: Settings) -> str:
     if count:
         return f"{count:,} venues"
     report = load_file(VENUES_FILE, engine)
+    if all(source.not_ready(settings) for source in SOURCES.values()):
+        return f"loaded {report.added} venues; none queued, as no provider can be asked"
     with engine.begin() as connection:
         if settings.sandbox_url:
             db.add_provider_ids(connection, "google_places", sandbox_place_id)

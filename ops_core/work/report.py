@@ -48,6 +48,7 @@ def result(facts: Facts) -> JobResult:
             "images_uploaded": figures.uploaded,
             "images_failed": figures.failed,
             "images_existing": figures.existing,
+            "images_left": figures.left,
             "failure_breakdown": _breakdown(facts),
             "failed_images": [_failed_image(item) for item in facts.tries if _is_failed(item)],
             "providers": _providers(facts),

@@ -102,7 +102,7 @@ def test_a_click_picks_the_row_and_it_stays_picked_when_jobs_arrive_above(consol
         table.click(position={"x": TICK, "y": HEADER + ROW // 2})
         expect(tab.page.get_by_text(re.compile(rf"^Job {newest} ·"))).to_be_visible()
         table.click(position={"x": TICK, "y": HEADER + ROW // 2})
-        expect(tab.page.get_by_text("Pick a row")).to_be_visible()
+        expect(tab.page.get_by_text("Tick a row")).to_be_visible()
         expect(tab.page).to_have_url(console.url("/operations"))
 
 

@@ -190,8 +190,27 @@ def test_a_port_in_use_is_one_sentence(tmp_path: Path, system: Up) -> None:
     assert refused.returncode == 1
     assert refused.stderr.splitlines() == [
         f"Port {port} on 127.0.0.1 cannot be used (Address already in use): "
-        "stop what uses it, or choose another with --port."
+        "stop what uses it, or choose another with --port or VENUE_OPS_CONSOLE_PORT."
     ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("VENUE_OPS_CONSOLE_HOST", "0.0.0.0", "The console has no sign-in"),
+        ("VENUE_OPS_STORE_DIR", "/proc/nothing", "The image store cannot write to /proc/nothing"),
+        ("BROKER_URL", "redis://127.0.0.1:1/0", "The broker of BROKER_URL cannot be reached"),
+    ],
+)
+def test_what_cannot_work_is_said_before_anything_starts(
+    tmp_path: Path, system: Up, setting: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(setting, value)
+    refused = system.run("up", f"--data-dir={tmp_path}")
+    assert refused.returncode == 1
+    (sentence,) = refused.stderr.splitlines()
+    assert sentence.startswith(said)
+    assert "ready" not in refused.stdout
 
 
 def test_drawn_photos_never_mix_with_true_ones(tmp_path: Path, system: Up) -> None:

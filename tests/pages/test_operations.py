@@ -117,7 +117,7 @@ def test_picking_a_row_opens_that_job(database, tmp_path):
     with database.begin() as connection:
         jobs = fill(connection, tmp_path / "data" / "store")
     app = open_app(PAGE)
-    assert "Pick a row" in texts(app)
+    assert "Tick a row" in texts(app)
     job = next(job for job in jobs if job.images_failed == 3)
     pick(app, job)
     assert not app.exception
@@ -159,7 +159,7 @@ def test_an_address_of_no_job_is_no_accident(database, word):
     app = open_app(PAGE, job=word)
     assert not app.exception
     assert not app.error
-    assert ("There is no job 999999" if word == "999999" else "Pick a row") in texts(app)
+    assert ("There is no job 999999" if word == "999999" else "Tick a row") in texts(app)
 
 
 def test_words_from_outside_are_shown_and_not_obeyed(database, tmp_path):

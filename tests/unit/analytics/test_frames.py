@@ -12,6 +12,9 @@ def job(**values):
     return {
         "kind": "enrichment",
         "summary": "Found 12 images from google_places, 9 uploaded, 3 failed",
+        "existing": 0,
+        "left": 0,
+        "providers_failed": 0,
         "images_discovered": 12,
         "images_uploaded": 9,
         "images_failed": 3,
@@ -25,6 +28,15 @@ def job(**values):
         (job(), "12 discovered, 9 uploaded, 3 failed"),
         (job(images_failed=0), "12 discovered, 9 uploaded"),
         (job(recovered=2), "12 discovered, 9 uploaded, 3 failed (2 recovered since)"),
+        (job(images_uploaded=0, images_failed=0, existing=12), "12 discovered, 12 already stored"),
+        (
+            job(images_uploaded=2, images_failed=0, existing=9, left=1),
+            "12 discovered, 2 uploaded, 9 already stored, 1 failed before",
+        ),
+        (
+            job(images_uploaded=12, images_failed=0, providers_failed=1),
+            "12 discovered, 12 uploaded, 1 provider could not answer",
+        ),
         (job(images_discovered=0, summary="No images found"), "No images found"),
         (job(images_discovered=0, summary=None), ""),
     ],

@@ -14,9 +14,9 @@ from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.postgres, pytest.mark.worker, pytest.mark.timeout(900)]
 
-VENUES = 120
+VENUES = 200
 PROCESSES = 2
-ROUNDS = 2
+ROUNDS = 3
 
 
 def bare(system: System, folder: Path) -> tuple[int, float]:

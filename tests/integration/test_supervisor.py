@@ -140,7 +140,9 @@ def test_children_of_a_part_that_died_do_not_go_on_beside_its_successor(stage: S
 
 
 def test_a_part_that_cannot_start_says_its_last_word_and_all_others_end(stage: Stage) -> None:
-    part = stage.part("Console", "import sys; print('so it went'); sys.exit('The port is taken.')")
+    part = stage.part(
+        "Console", "import sys; print('so it went', flush=True); sys.exit('The port is taken.')"
+    )
     with stage.supervisor as supervisor:
         supervisor.start(stage.part("first", OBEDIENT))
         with pytest.raises(CannotStart, match=r"Console did not start: The port is taken\. \(log: .*\.log\)"):

@@ -34,9 +34,6 @@ class AttemptOutcome(StrEnum):
     LOST = "lost"  #: The worker died; its lease ran out.
 
 
-#: States of an image that a job which chose it must not leave behind when it ends.
-UNSETTLED = (ImageState.DISCOVERED, ImageState.UPLOADING)
-
 _S = ImageState
 MOVES: dict[ImageState, frozenset[ImageState]] = {
     _S.DISCOVERED: frozenset({_S.UPLOADING}),

@@ -24,6 +24,3 @@ class ItemState(StrEnum):
     FAILED = "failed"
     SKIPPED = "skipped"
     RELEASED = "released"  #: The request was cancelled before its turn came.
-
-
-OPEN_ITEM_STATES = (ItemState.QUEUED, ItemState.RUNNING)

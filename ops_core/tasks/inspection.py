@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from ops_core.tasks.app import app
@@ -16,19 +20,22 @@ class BrokerAway(Exception):
 
 def check_broker() -> None:
     """Reach the broker once. Raises `BrokerAway`."""
-    try:
-        with app.connection_for_write() as connection:
-            connection.ensure_connection(max_retries=1, timeout=3, reraise_as_library_errors=True)
-    except (OperationalError, OSError) as error:
-        raise BrokerAway(str(error).strip() or type(error).__name__) from error
+    with _reached():
+        pass
 
 
 def workers() -> list[str]:
     """The workers that answer now, by name. Raises `BrokerAway`."""
+    with _reached() as connection:
+        answers = app.control.ping(timeout=_PATIENCE, connection=connection)
+    return sorted(name for answer in answers for name in answer)
+
+
+@contextmanager
+def _reached() -> Iterator[Connection]:
     try:
         with app.connection_for_write() as connection:
             connection.ensure_connection(max_retries=1, timeout=3, reraise_as_library_errors=True)
-            answers = app.control.ping(timeout=_PATIENCE, connection=connection)
+            yield connection
     except (OperationalError, OSError) as error:
         raise BrokerAway(str(error).strip() or type(error).__name__) from error
-    return sorted(name for answer in answers for name in answer)

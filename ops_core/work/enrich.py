@@ -76,8 +76,8 @@ async def _run_one(session: Session, job: ClaimedJob) -> None:
             await asyncio.to_thread(_put_off, session, job, error.seconds)
         except _TryAgain as error:
             await asyncio.to_thread(_try_again, session, job, str(error))
-        except _TakenOver:
-            log.warning("job %d was taken over by another worker", job.id)
+    except _TakenOver:
+        log.warning("job %d was taken over by another worker", job.id)
     except Exception as error:
         if isinstance(error, SQLAlchemyError) and is_unavailable(error):
             # nothing can be written now: the job goes back in line when its session or its lease ends
@@ -85,7 +85,7 @@ async def _run_one(session: Session, job: ClaimedJob) -> None:
             return
         log.exception("job %d broke", job.id)
         text = f"unexpected {type(error).__name__}; the worker's log has more"
-        with contextlib.suppress(SQLAlchemyError):
+        with contextlib.suppress(SQLAlchemyError, _TakenOver):
             await asyncio.to_thread(_try_again, session, job, text)
 
 

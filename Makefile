@@ -25,7 +25,7 @@ check: $(VENV)/installed-dev
 	$(BIN)/mypy
 
 bench: $(VENV)/installed-dev
-	$(PYTEST) -m benchmark tests/benchmarks
+	$(PYTEST) -s -m benchmark tests/benchmarks
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

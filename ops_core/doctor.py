@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from ops_core.db import heartbeats, migrate, operations
+from ops_core.db import health, heartbeats, migrate
 from ops_core.db.engine import make_engine
 from ops_core.mending import masked
 from ops_core.providers.registry import SOURCES
 from ops_core.settings import NotRunning, Settings
+from ops_core.ui.address import redirect_uri
 
 #: Less than this and the store will soon be full, MB.
 LITTLE_SPACE_MB = 1000
+#: What the metadata of a sign-in provider must name for the console to use it.
+_SIGN_IN_NEEDS = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
 class Mark(StrEnum):
@@ -46,6 +51,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _broker(settings)
     yield _store(settings)
     yield from _providers(settings)
+    yield from _sign_in(settings)
 
 
 def _running_sandbox(settings: Settings) -> str | None:
@@ -65,7 +71,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
     engine = make_engine(url, pool_size=1)
     try:
         with engine.connect() as connection:
-            operations.ping(connection)
+            health.ping(connection)
             version = ".".join(map(str, connection.dialect.server_version_info or ()))
         yield Finding(Mark.GOOD, "database", f"PostgreSQL {version} at {masked(url)}")
         schema = _schema(url)
@@ -157,3 +163,40 @@ def _providers(settings: Settings) -> Iterator[Finding]:
             yield Finding(Mark.ODD, "provider", f"{code} is not asked. {reason}")
     if all(missing.values()):
         yield Finding(Mark.WRONG, "providers", "none can be asked, so no image can come: set up one of them.")
+
+
+def _sign_in(settings: Settings) -> Iterator[Finding]:
+    if settings.oidc_metadata_url is None or settings.public_url is None:
+        yield Finding(Mark.GOOD, "sign-in", "nobody signs in, so the console serves this machine only")
+        return
+    reason = _why_no_metadata(settings.oidc_metadata_url)
+    if reason:
+        text = f"{settings.oidc_metadata_url} {reason}: correct VENUE_OPS_OIDC_METADATA_URL."
+        yield Finding(Mark.WRONG, "sign-in", text)
+    else:
+        known = f"must know {redirect_uri(settings.public_url)} as a redirect URI"
+        yield Finding(Mark.GOOD, "sign-in", f"at {settings.oidc_metadata_url}, which {known}")
+    if settings.public_url.startswith("http:"):
+        text = f"{settings.public_url} is not https, so cookies can be read on their way: use https."
+        yield Finding(Mark.ODD, "sign-in", text)
+
+
+def _why_no_metadata(url: str) -> str | None:
+    """What is wrong with the metadata of the sign-in provider; None if nothing is."""
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=5)
+    try:
+        connection.request("GET", f"{parts.path}?{parts.query}", headers={"Accept": "application/json"})
+        answer = connection.getresponse()
+        if answer.status != 200:
+            return f"answers {answer.status}"
+        found = json.loads(answer.read(1_000_000))
+    except (OSError, http.client.HTTPException) as error:
+        return f"cannot be reached ({error})"
+    except ValueError:
+        return "does not answer with JSON"
+    finally:
+        connection.close()
+    missing = [name for name in _SIGN_IN_NEEDS if not isinstance(found, dict) or name not in found]
+    return f"does not name {', '.join(missing)}" if missing else None

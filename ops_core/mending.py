@@ -55,7 +55,8 @@ def _about_setting(entry: object) -> str:
     if name in Settings.model_fields:
         name = env_name(name)
     said = str(entry["msg"]).removeprefix("Value error, ")
-    return f"{name}: {said[:1].lower()}{said[1:]}. Correct it in the environment or in .env."
+    where = f"{name}: {said[:1].lower()}" if name else said[:1].upper()  # one setting, or how several fit
+    return f"{where}{said[1:]}. Correct it in the environment or in .env."
 
 
 def _is_sentence(error: Exception) -> bool:

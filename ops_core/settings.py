@@ -9,10 +9,14 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ops_core.domain.access import Role, Rules, Trait, parse_traits
+from ops_core.domain.web_addresses import metadata_url, origin
 
 
 class NotRunning(Exception):
@@ -53,6 +57,51 @@ class Settings(BaseSettings):
     console_host: str = Field("127.0.0.1", description="Address the console listens on.")
     console_port: int = Field(8501, ge=1, le=65535, description="Port the console listens on.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    # sign-in
+    public_url: Annotated[str, AfterValidator(origin)] | None = Field(
+        None,
+        description="Where people reach the console, such as https://console.example.org. The sign-in "
+        "provider must know the address that `venue-ops doctor` shows for it as its redirect URI.",
+    )
+    oidc_metadata_url: Annotated[str, AfterValidator(metadata_url)] | None = Field(
+        None,
+        description="OpenID Connect metadata of the sign-in provider, "
+        "https://.../.well-known/openid-configuration. Empty, as all of sign-in: nobody signs in, and the "
+        "console serves this machine only.",
+    )
+    oidc_client_id: str | None = Field(None, description="Client id of the console with that provider.")
+    oidc_client_secret: SecretStr | None = Field(
+        None, description="Client secret of the console with that provider."
+    )
+    oidc_scope: str = Field(
+        "openid email profile", description="What is asked of the sign-in provider about a person."
+    )
+    oidc_groups_claim: str = Field(
+        "groups", min_length=1, description="Claim of the ID token that lists a person's groups."
+    )
+    cookie_secret: SecretStr | None = Field(
+        None,
+        description="Signs the cookies of those who are signed in; at least 32 characters, the same for all "
+        "consoles at one address. `openssl rand -hex 32` makes one.",
+    )
+    sign_in_hours: float | None = Field(
+        None,
+        gt=0,
+        le=720,
+        description="Hours a sign-in lasts. Empty: as long as the provider's ID token says, often an hour "
+        "or less.",
+    )
+    viewers: str | None = Field(
+        None,
+        description="Who may look: e-mail addresses (ann@example.org), domains (@example.org) and groups "
+        "(group:name), with commas between them.",
+    )
+    operators: str | None = Field(None, description="Who may retry and pause too; written as the viewers.")
+    admins: str | None = Field(None, description="Who may change settings too; written as the viewers.")
+    default_role: Literal["none", "viewer", "operator"] = Field(
+        "none", description="Role of those who sign in and are in no list: none, viewer or operator."
+    )
 
     # providers
     google_places_api_key: SecretStr | None = Field(
@@ -186,6 +235,57 @@ class Settings(BaseSettings):
         if value.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
             raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
         return value.upper()
+
+    @field_validator("oidc_scope")
+    @classmethod
+    def _scope(cls, value: str) -> str:
+        if "openid" not in value.split():
+            raise ValueError('must contain the word openid, such as "openid email profile"')
+        return value
+
+    @field_validator("cookie_secret")
+    @classmethod
+    def _long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and len(value.get_secret_value()) < 32:
+            raise ValueError("must have at least 32 characters: `openssl rand -hex 32` makes it")
+        return value
+
+    @field_validator("viewers", "operators", "admins")
+    @classmethod
+    def _people(cls, value: str | None) -> str | None:
+        parse_traits(value or "")
+        return value
+
+    @model_validator(mode="after")
+    def _whole_sign_in(self) -> Self:
+        needed = ("public_url", "oidc_metadata_url", "oidc_client_id", "oidc_client_secret", "cookie_secret")
+        missing = [f"VENUE_OPS_{name.upper()}" for name in needed if not getattr(self, name)]
+        somebody = self.role_rules.roles or self.role_rules.default
+        if len(missing) == len(needed) and not somebody:
+            return self
+        if not somebody:
+            missing.append("VENUE_OPS_ADMINS, _OPERATORS or _VIEWERS, as nobody could look")
+        if missing:
+            raise ValueError(f"sign-in is set up in part only: set {', '.join(missing)} as well")
+        return self
+
+    @property
+    def sign_in(self) -> bool:
+        """Whether people sign in; if not, the console serves this machine only."""
+        return self.oidc_metadata_url is not None
+
+    @property
+    def role_rules(self) -> Rules:
+        """Who has which role."""
+        roles: dict[Trait, Role] = {}
+        for role, text in (
+            (Role.VIEWER, self.viewers),
+            (Role.OPERATOR, self.operators),
+            (Role.ADMIN, self.admins),
+        ):
+            roles |= dict.fromkeys(parse_traits(text or ""), role)
+        default = Role.GUEST if self.default_role == "none" else Role[self.default_role.upper()]
+        return Rules(roles, default, self.oidc_groups_claim)
 
     @property
     def store_path(self) -> Path:

@@ -1,34 +1,32 @@
-"""The last finished jobs: what each did, what failed and why, and the photos it brought in."""
+"""The operations: what each finished job did, what failed and why, and putting it right."""
 
-import streamlit as st
+from zoneinfo import ZoneInfo
 
-from ops_core.analytics.frames import figures
-from ops_core.ui import cached, cards, details, tables
+from ops_core.domain.access import Role
+from ops_core.ui import cached, cards, filters, live, operations_list, place, retry_dialog
+from ops_core.ui.charts import charts_section
 from ops_core.ui.frame import open_page
+from ops_core.ui.viewer import zone_name
 
-with open_page("Operations"):
-    zone = cards.zone_name()
-    heading, corner = st.columns([4, 1], vertical_alignment="bottom")
-    heading.title("Operations")
-    heading.caption("What the last finished jobs did for every venue and image, newest first.")
-    corner.button("Refresh", icon=":material/refresh:", on_click=cached.read_again, width="stretch")
-
-    recent = cached.recent_jobs()
+with open_page("Operations") as person:
+    may_retry = person.role >= Role.OPERATOR
+    zone = zone_name()
+    filters.arrive()
+    place.tell()
+    now = live.as_of()
     names = cached.provider_names()
-    corner.caption(cards.read_at_line(recent))
 
+    operations_list.header(may_retry=may_retry, now=now, zone=zone)
     cards.underway_strip()
-    if recent.jobs.empty:
-        st.info(
-            "Load venues with `venue-ops venues load FILE`. Each job that a worker finishes appears here.",
-            title="No operations yet",
-            icon=":material/photo_library:",
-        )
-        st.stop()
-
-    cards.figure_cards(figures(recent.jobs))
-    picked = tables.job_table(recent.jobs, names, zone)
-    if picked is None:
-        st.caption("Tick a row to see the job's providers, failed images and photos.")
+    filters.views(now, ZoneInfo(zone))
+    chosen = place.here().choice.filters(now, ZoneInfo(zone))
+    filters.bar(cached.facets(chosen.since, chosen.until), names)
+    page = cached.operations_page(chosen, place.here().older_than, place.here().newer_than)
+    if page.rows.empty:
+        operations_list.nothing(chosen)
     else:
-        details.job_panel(picked, names, zone)
+        cards.figure_cards(cached.figures(chosen, zone, now))
+        charts_section(chosen, zone=zone, now=now, names=names, on_pick=filters.narrow)
+        operations_list.operations(page, chosen, names=names, zone=zone, person=person)
+    operations_list.details(names=names, zone=zone, may_retry=may_retry)
+    retry_dialog.draw(names)

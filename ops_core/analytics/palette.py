@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ops_core.domain.errors import Classification
+from ops_core.domain.errors import ERRORS, Classification, ErrorType
 from ops_core.domain.images import ImageState
 from ops_core.domain.jobs import JobState, JobStatus, ProviderStatus
 
@@ -29,6 +29,7 @@ class Theme:
     page: str
     panel: str  #: Sidebar, inputs.
     ink: str  #: Body text.
+    line: str  #: Borders, and the grid behind charts.
     shades: dict[str, Shade]
 
 
@@ -36,6 +37,7 @@ LIGHT = Theme(
     page="#ffffff",
     panel="#f5f7fa",
     ink="#1b2430",
+    line="#dde3ea",
     shades={
         "green": Shade("#116329", "#dcf5e3", "#1a7f37"),
         "red": Shade("#a40e26", "#ffe5e3", "#cf222e"),
@@ -51,6 +53,7 @@ DARK = Theme(
     page="#10151c",
     panel="#171e27",
     ink="#e6ebf2",
+    line="#2b3540",
     shades={
         "green": Shade("#6fdd8b", "#12331e", "#3fb950"),
         "red": Shade("#ff9a93", "#43191c", "#f85149"),
@@ -86,14 +89,30 @@ IMAGE_STATE: dict[ImageState, str] = {
     ImageState.FAILED: "orange",
     ImageState.PERMANENTLY_FAILED: "red",
 }
+#: What became of the images a job left failed (`frames.standing`).
+STANDING: dict[str, str] = {
+    "Queued": "blue",
+    "Retryable": "orange",
+    "Recovered": "green",
+    "Still failed": "red",
+}
 CLASSIFICATION: dict[Classification, str] = {
     Classification.TRANSIENT: "orange",
     Classification.PERMANENT: "red",
     Classification.AMBIGUOUS: "gray",
 }
+#: Patterns in bars: all shapes on the colour, then all in the colour.
+_SHAPES, _FILLS = ("", "/", "x", ".", "-", "\\", "+", "|"), ("overlay", "replace")
 _PROVIDER = {"google_places": "orange", "foursquare": "pink", "here": "violet", "mapbox": "blue"}
 
 
 def provider_colour(code: str) -> str:
     """The colour name of a provider; those without one of their own are gray."""
     return _PROVIDER.get(code, "gray")
+
+
+def error_pattern(error_type: ErrorType) -> tuple[str, str]:
+    """Shape and fill mode (as Plotly names them) that set bars of errors of one colour apart."""
+    alike = [kind for kind, row in ERRORS.items() if row.colour == ERRORS[error_type].colour]
+    place = alike.index(error_type)
+    return _SHAPES[place % len(_SHAPES)], _FILLS[place // len(_SHAPES)]

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from ops_core.db import rollups
+from ops_core.db import job_totals, rollups
 from ops_core.db.images import ClaimedImage
 from ops_core.domain.errors import info
 from ops_core.domain.failures import Failure
@@ -54,6 +54,12 @@ class Tried:
     bytes: int = 0
 
 
+#: What the images were before: rows that are written later are locked in one order by everybody.
+_BEFORE = text("""
+    SELECT id, failed_job, error_type, retry_count FROM images
+    WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE
+""")
+
 _RECORD = text("""
     -- fenced: a try whose claim was taken over by somebody else changes nothing
     UPDATE images SET
@@ -68,12 +74,13 @@ _RECORD = text("""
         claimed_by = NULL, claimed_at = NULL, claimed_until = NULL, claimed_job = NULL,
         not_before = new.finished_at + make_interval(secs => new.retry_after), lost_claims = 0,
         last_attempt_at = new.finished_at,
+        failed_job = CASE WHEN new.state <> 'uploaded' THEN new.job_id END,
         uploaded_at = CASE WHEN new.state = 'uploaded' THEN new.finished_at END
     FROM jsonb_to_recordset(CAST(:tries AS jsonb)) AS new(
         id bigint, claim bigint, state text, error_type text, status_code smallint, detail text,
         retry_count smallint, number smallint, storage_key text, url text, thumbnail_key text,
         thumbnail_url text, content_type text, content_hash text, stored_bytes bigint, width bigint,
-        height bigint, quality_score float8, finished_at timestamptz, retry_after float8)
+        height bigint, quality_score float8, finished_at timestamptz, retry_after float8, job_id bigint)
     WHERE images.id = new.id AND images.claim = new.claim AND images.state = 'uploading'
     RETURNING images.id
 """)
@@ -105,11 +112,22 @@ def record(connection: Connection, tries: Sequence[Tried]) -> set[int]:
     """
     ordered = sorted(tries, key=lambda tried: tried.image.id)
     rows = [_image_row(tried) for tried in ordered]
+    before = {row.id: row for row in connection.execute(_BEFORE, {"ids": [row["id"] for row in rows]})}
     held = {row.id for row in connection.execute(_RECORD, {"tries": json.dumps(rows)})}
     kept = [tried for tried in ordered if tried.image.id in held]
     if not kept:
         return held
     connection.execute(_APPEND, {"tries": json.dumps([_attempt_row(tried) for tried in kept])})
+    stored_late = [tried.image.id for tried in kept if tried.stored and tried.image.tries]
+    earlier = [before[tried.image.id] for tried in kept]
+    changes = [
+        job_totals.taken_over(row.failed_job, row.error_type, row.retry_count)
+        for row in earlier
+        if row.failed_job
+    ]
+    if stored_late:
+        changes += job_totals.first_jobs(connection, stored_late)
+    job_totals.change(connection, changes)
     rollups.add(connection, [_rollup_row(tried) for tried in kept])
     uploads: dict[int, int] = {}
     for tried in kept:
@@ -130,6 +148,7 @@ def _image_row(tried: Tried) -> dict[str, Any]:
         "retry_count": retries,
         "number": image.tries + 1,
         "finished_at": tried.finished_at.isoformat(),
+        "job_id": tried.job_id,
     }
     if stored:
         row |= {

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, case, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from ops_core.db import rollups
+from ops_core.db import job_totals, rollups
 from ops_core.db.schema import Image
 from ops_core.domain.errors import TRANSIENT_TYPES, ErrorType
 from ops_core.domain.images import MAX_RETRIES, ImageState
@@ -83,18 +83,20 @@ def claim(
     job_id: int,
     lease_seconds: float,
     suspects: bool = False,
+    at_once: bool = False,
 ) -> list[ClaimedImage]:
     """Those of `ids` that may be tried automatically now and that nobody else holds, best first.
 
     A job tries an image once, lost tries aside. `suspects` are the images on which a worker died;
-    they are claimed by themselves only, so that they take no others with them.
+    they are claimed by themselves only, so that they take no others with them. `at_once` does not
+    wait for an image's `not_before`: a person asked, and a provider's limits have their own say.
     """
     rows = connection.execute(
         text("""
             -- claim images for a job; who is locked is being claimed by somebody else right now
             WITH free AS (
                 SELECT id FROM images
-                WHERE id = ANY(:ids) AND (not_before IS NULL OR not_before <= now())
+                WHERE id = ANY(:ids) AND (:at_once OR not_before IS NULL OR not_before <= now())
                   AND (lost_claims > 0) = :suspects
                   AND NOT EXISTS (SELECT FROM attempts WHERE attempts.job_id = :job_id
                                   AND attempts.image_id = images.id AND outcome = 'failed')
@@ -119,6 +121,7 @@ def claim(
             "job_id": job_id,
             "lease": lease_seconds,
             "suspects": suspects,
+            "at_once": at_once,
         },
     ).all()
     return [
@@ -235,6 +238,8 @@ def release_expired(
                                       ELSE stale.error_type END,
                     detail = CASE WHEN stale.lost_claims + 1 >= :max_lost THEN :detail ELSE stale.detail END,
                     claimed_by = NULL, claimed_at = NULL, claimed_until = NULL, claimed_job = NULL,
+                    failed_job = CASE WHEN stale.lost_claims + 1 >= :max_lost THEN stale.claimed_job
+                                      ELSE stale.failed_job END,
                     lost_claims = stale.lost_claims + 1, tries = stale.tries + 1, last_attempt_at = now()
                 FROM stale WHERE images.id = stale.id
                 RETURNING images.id
@@ -247,6 +252,8 @@ def release_expired(
                 RETURNING image_id
             )
             SELECT stale.provider, stale.tries, venues.city_id, now() AS lost_at,
+                   stale.failed_job, stale.error_type, stale.retry_count,
+                   stale.lost_claims + 1 >= :max_lost AS set_aside,
                    now() - least(stale.claimed_at, now()) AS held
             FROM logged JOIN stale ON stale.id = logged.image_id JOIN venues ON venues.id = stale.venue_id
         """),
@@ -258,6 +265,14 @@ def release_expired(
             "prefix": owner_prefix,
         },
     ).all()
+    job_totals.change(
+        connection,
+        [
+            job_totals.taken_over(row.failed_job, row.error_type, row.retry_count)
+            for row in lost
+            if row.set_aside and row.failed_job
+        ],
+    )
     rollups.add(
         connection,
         [

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from ops_core.db import job_totals
 from ops_core.domain.jobs import JobKind, JobState, JobStatus
 
 #: Times workers may die on one job before it is discarded: a poison job must not run for ever, but a
@@ -204,7 +205,8 @@ def load_meta(connection: Connection, job_id: int) -> dict[str, Any]:
 
 
 def finish(connection: Connection, job: ClaimedJob, result: JobResult) -> bool:
-    """End a job; False (and nothing changed) if it was taken over."""
+    """End a job and count what its images are now; False (and nothing changed) if it was taken over."""
+    job_totals.hold_images(connection, [job.id])
     done = connection.execute(
         text("""
             UPDATE jobs SET state = CAST(:state AS job_state), status = CAST(:status AS job_status),
@@ -228,6 +230,8 @@ def finish(connection: Connection, job: ClaimedJob, result: JobResult) -> bool:
             "meta": json.dumps(dict(result.meta)),
         },
     )
+    if done.rowcount == 1:
+        job_totals.settle(connection, [job.id])
     return done.rowcount == 1
 
 

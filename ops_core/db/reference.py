@@ -19,16 +19,23 @@ MONTHS_AHEAD = 3
 def seed(connection: Connection) -> None:
     """Add provider rows and schedules that are missing; what people changed stays."""
     connection.execute(insert(Provider).on_conflict_do_nothing(), [asdict(provider) for provider in SEED])
+    schedules = insert(Schedule).on_conflict_do_nothing()
     connection.execute(
-        insert(Schedule)
-        .values(
+        schedules.values(
             name="enrich-stale",
             kind=JobKind.STALE,
             args={"limit": 500},
             cron="15 * * * *",
             next_run_at=text("date_trunc('hour', now()) + interval '1 hour 15 minutes'"),
         )
-        .on_conflict_do_nothing()
+    )
+    connection.execute(
+        schedules.values(
+            name="cleanup-scan",
+            kind=JobKind.CLEANUP,
+            cron="0 4 * * *",
+            next_run_at=text("date_trunc('day', now() - interval '4 hours', 'UTC') + interval '28 hours'"),
+        )
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Computed,
     DateTime,
     Enum,
     ForeignKey,
@@ -27,12 +28,12 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.images import AttemptOutcome, ImageState
-from ops_core.domain.jobs import JobKind, JobState, JobStatus, ProviderStatus
+from ops_core.domain.jobs import JobKind, JobOutcome, JobState, JobStatus, ProviderStatus
 from ops_core.domain.providers import Rehosting
 from ops_core.domain.retries import ItemState, RequestState
 
@@ -60,6 +61,14 @@ ENUMS: dict[str, type[StrEnum]] = {
 _TYPES = {name: _enum(kind, name) for name, kind in ENUMS.items()}
 
 USD = Numeric(12, 6)
+
+#: `jobs.outcome`: the status of a completed job, else how it was ended.
+_OUTCOME = (
+    "CASE state WHEN 'discarded' THEN 'discarded' WHEN 'cancelled' THEN 'cancelled' WHEN 'completed' THEN "
+    "CASE status "
+    + " ".join(f"WHEN '{status.value}' THEN '{JobOutcome(status.value).value}'" for status in JobStatus)
+    + " END END"
+)
 
 
 class Base(DeclarativeBase):
@@ -102,6 +111,14 @@ def _small(default: int = 0) -> Mapped[int]:
     return mapped_column(SmallInteger, server_default=text(str(default)))
 
 
+def _count() -> Mapped[int]:
+    return mapped_column(server_default=text("0"))
+
+
+def _words() -> Mapped[Any]:
+    return mapped_column(ARRAY(Text), server_default=text("'{}'"))
+
+
 def _json(default: str = "{}") -> Mapped[Any]:
     return mapped_column(JSONB, server_default=text(f"'{default}'::jsonb"))
 
@@ -140,6 +157,7 @@ class Venue(Base):
             postgresql_with={"fastupdate": "off"},
         ),
         Index("ix_venues_last_asked_at", text("last_asked_at NULLS FIRST"), "id"),
+        Index("ix_venues_name", "name", postgresql_using="gin", postgresql_ops={"name": "gin_trgm_ops"}),
     )
 
     id: Mapped[int] = _id()
@@ -270,7 +288,35 @@ class Job(Base):
             text("id DESC"),
             postgresql_where=text("finished_at IS NOT NULL"),
         ),
+        Index(
+            "ix_jobs_outcome_finished",
+            "outcome",
+            text("finished_at DESC"),
+            text("id DESC"),
+            postgresql_where=text("finished_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_jobs_kind_finished",
+            "kind",
+            text("finished_at DESC"),
+            text("id DESC"),
+            postgresql_where=text("finished_at IS NOT NULL"),
+        ),
+        # most jobs have no error; those with a rare one are found without a walk over all
+        Index(
+            "ix_jobs_error_types",
+            "error_types",
+            postgresql_using="gin",
+            postgresql_where=text("error_types <> '{}'"),
+        ),
+        Index(
+            "ix_jobs_summary",
+            "summary",
+            postgresql_using="gin",
+            postgresql_ops={"summary": "gin_trgm_ops"},
+        ),
         Index("ix_jobs_parent_id", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
+        Index("ix_jobs_request_id", "request_id", postgresql_where=text("request_id IS NOT NULL")),
     )
 
     id: Mapped[int] = _id()
@@ -302,6 +348,54 @@ class Job(Base):
     claimed_until: Mapped[datetime | None]
     claim: Mapped[int] = mapped_column(server_default=text("0"))  #: Rises with every claim: the fence.
     lost_claims: Mapped[int] = _small()
+    # written when the job ends (`db/job_totals.py`), so that lists and figures need no other table
+    outcome: Mapped[str | None] = mapped_column(Computed(_OUTCOME, persisted=True))
+    summary: Mapped[str | None]
+    providers: Mapped[list[str]] = _words()  #: Codes of those it asked or fetched from.
+    error_types: Mapped[list[str]] = _words()  #: Of its images' last tries, and of its providers.
+    first_error: Mapped[ErrorType | None]
+    providers_failed: Mapped[int] = _small()
+    images_existing: Mapped[int] = _count()
+    images_left: Mapped[int] = _count()
+    images_first_tried: Mapped[int] = _count()  #: Images whose first try of all was this job's.
+    images_first_uploaded: Mapped[int] = _count()  #: Of these, those that succeeded at once.
+    # kept by every later try of the same images, whichever job makes it
+    images_first_stored: Mapped[int] = _count()  #: Of `images_first_tried`, those in the store now.
+    images_failed_now: Mapped[int] = _count()  #: Failed now, and their latest try was this job's.
+    images_retryable_now: Mapped[int] = _count()  #: Of these, those automatic retries may still touch.
+
+
+class JobRollup(Base):
+    """Sums of the finished jobs of one hour; kept by the transactions that change the jobs."""
+
+    __tablename__ = "job_rollups"
+
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    kind: Mapped[JobKind] = mapped_column(primary_key=True)
+    outcome: Mapped[str] = mapped_column(primary_key=True)
+    city_id: Mapped[int] = mapped_column(primary_key=True)  #: 0 for jobs of no city.
+    jobs: Mapped[int]
+    discovered: Mapped[int]
+    uploaded: Mapped[int]
+    failed: Mapped[int]
+    failed_now: Mapped[int]
+    retryable_now: Mapped[int]
+    first_tried: Mapped[int]
+    first_uploaded: Mapped[int]
+    first_stored: Mapped[int]
+    cost_usd: Mapped[Decimal] = mapped_column(Numeric(16, 6))
+
+
+class JobFacet(Base):
+    """How many jobs finished in one hour with a provider, or with an error type."""
+
+    __tablename__ = "job_facets"
+    __table_args__ = (CheckConstraint("facet IN ('provider', 'error_type')", name="facet_known"),)
+
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    facet: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str] = mapped_column(primary_key=True)
+    jobs: Mapped[int]
 
 
 class JobProvider(Base):
@@ -329,6 +423,7 @@ class JobProvider(Base):
     calls: Mapped[int] = mapped_column(server_default=text("0"))
     cost_usd: Mapped[Decimal] = mapped_column(server_default=text("0"))
     duration_ms: Mapped[int | None]
+    failures: Mapped[dict[str, Any]] = _json()  #: Error type -> images the job left failed with it.
 
 
 class Image(Base):
@@ -361,8 +456,10 @@ class Image(Base):
             "ix_images_failed_by_venue",
             "venue_id",
             "error_type",
+            postgresql_include=["id", "provider", "state", "retry_count"],
             postgresql_where=text("state IN ('failed', 'permanently_failed')"),
         ),
+        Index("ix_images_failed_job", "failed_job", postgresql_where=text("failed_job IS NOT NULL")),
         Index("ix_images_claimed", "claimed_until", postgresql_where=text("state = 'uploading'")),
         Index("ix_images_content_hash", "content_hash", postgresql_where=text("content_hash IS NOT NULL")),
     )
@@ -402,6 +499,7 @@ class Image(Base):
     claim: Mapped[int] = mapped_column(server_default=text("0"))  #: Rises with every claim: the fence.
     lost_claims: Mapped[int] = _small()
     not_before: Mapped[datetime | None]  #: Do not try before: the provider's limit, or its Retry-After.
+    failed_job: Mapped[int | None]  #: The job whose try was the latest, if that failed.
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     last_attempt_at: Mapped[datetime | None]
     uploaded_at: Mapped[datetime | None]

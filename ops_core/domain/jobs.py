@@ -45,6 +45,19 @@ class JobStatus(StrEnum):
     SKIPPED = "skipped"
 
 
+class JobOutcome(StrEnum):
+    """How a job ended, in one word: its status, or its state where that says more. As in `jobs.outcome`."""
+
+    SUCCESS = "success"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    NO_IMAGES = "no_images"
+    ERROR = "error"
+    SKIPPED = "skipped"
+    DISCARDED = "discarded"
+    CANCELLED = "cancelled"
+
+
 class ProviderStatus(StrEnum):
     """How one provider did in one job, as stored in `job_providers.status`."""
 

@@ -80,7 +80,7 @@ def _exclusive(settings: Settings) -> Iterator[None]:
 
 
 def _check_console_host(settings: Settings) -> None:
-    refusal = why_not_listen(settings.console_host)
+    refusal = why_not_listen(settings.console_host, sign_in=settings.sign_in)
     if refusal:
         raise CannotStart(refusal)
 
@@ -203,7 +203,8 @@ def _addresses(settings: Settings) -> dict[str, str]:
 
 
 def _console_url(settings: Settings) -> str:
-    return f"http://{settings.console_host}:{settings.console_port}{BASE}"
+    origin = settings.public_url or f"http://{settings.console_host}:{settings.console_port}"
+    return f"{origin}{BASE}"
 
 
 def _as_text(value: object) -> str:

@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-
-from ops_core.db.engine import get_engine, wait_for_database
+from ops_core.db.engine import get_engine
 from ops_core.settings import get_settings
 from ops_core.tasks.app import app
-from ops_core.tasks.worker import is_stopping
+from ops_core.tasks.worker import database_is_there, is_stopping
 from ops_core.work import batches, enrich
-
-log = logging.getLogger(__name__)
-
-#: Seconds a task waits for a database that is away. It keeps its message meanwhile: a worker that went
-#: on to the next would only empty the queue.
-PATIENCE = 60.0
 
 
 def _enrich(job_ids: list[int]) -> None:
-    if _database_is_there():
+    if database_is_there():
         enrich.run(get_engine(), get_settings(), job_ids, is_stopping=is_stopping)
 
 
 def _expand(job_id: int) -> None:
-    if _database_is_there():
+    if database_is_there():
         batches.expand(get_engine(), get_settings(), job_id)
-
-
-def _database_is_there() -> bool:
-    there = wait_for_database(get_engine(), seconds=PATIENCE, give_up=is_stopping)
-    if not there:
-        log.warning("the database is away; the dispatcher tells of this work again")
-    return there
 
 
 @app.task(name="enrich_venue")

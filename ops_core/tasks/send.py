@@ -9,21 +9,28 @@ from kombu.exceptions import OperationalError
 
 from ops_core.domain.jobs import JobKind
 from ops_core.tasks.enrichment import enrich_batch, enrich_stale, enrich_venue, enrich_venues
+from ops_core.tasks.retries import cleanup_scan, retry_venues
 from ops_core.work.dispatch import TELL_AGAIN, NotSent
 
 #: Seconds a message is worth anything: many times the dispatcher's patience, since clocks differ.
 EXPIRES = 10 * TELL_AGAIN
 
-_SINGLE: dict[JobKind, Task] = {JobKind.BATCH: enrich_batch, JobKind.STALE: enrich_stale}
+_SINGLE: dict[JobKind, Task] = {
+    JobKind.BATCH: enrich_batch,
+    JobKind.STALE: enrich_stale,
+    JobKind.CLEANUP: cleanup_scan,
+}
 
 
 def send(kind: JobKind, job_ids: Sequence[int]) -> None:
     """Tell the workers of `job_ids`, all of one kind. Raises `NotSent` when the broker is away."""
     ids = list(job_ids)
     try:
-        if kind is not JobKind.ENRICHMENT:
+        if kind in _SINGLE:
             for job_id in ids:
                 _publish(_SINGLE[kind], job_id)
+        elif kind is JobKind.RETRY:
+            _publish(retry_venues, ids)
         elif len(ids) == 1:
             _publish(enrich_venue, ids[0])
         else:

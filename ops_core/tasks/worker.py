@@ -17,7 +17,7 @@ from celery import signals
 from sqlalchemy.exc import SQLAlchemyError
 
 from ops_core.db import heartbeats, images, jobs
-from ops_core.db.engine import forget_engine, make_engine
+from ops_core.db.engine import forget_engine, get_engine, make_engine, wait_for_database
 from ops_core.settings import get_settings
 from ops_core.work.session import WORKER
 
@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 
 #: Seconds between signs of life.
 BEAT = 5.0
+#: Seconds a task waits for a database that is away. It keeps its message meanwhile: a worker that went
+#: on to the next would only empty the queue.
+PATIENCE = 60.0
 _stop = threading.Event()
 #: Shared with the pool's processes, which are forked later. No lock: a killed child could keep it.
 _stopping = multiprocessing.RawValue("b", 0)
@@ -33,6 +36,14 @@ _stopping = multiprocessing.RawValue("b", 0)
 def is_stopping() -> bool:
     """Whether this worker was asked to stop; asked by its tasks."""
     return bool(_stopping.value)
+
+
+def database_is_there() -> bool:
+    """Whether the database could be reached within `PATIENCE`; asked by tasks before they begin."""
+    there = wait_for_database(get_engine(), seconds=PATIENCE, give_up=is_stopping)
+    if not there:
+        log.warning("the database is away; the dispatcher tells of this work again")
+    return there
 
 
 @signals.worker_shutting_down.connect

@@ -1,6 +1,6 @@
 """Where the console lives."""
 
-import ipaddress
+from ops_core.domain.web_addresses import is_this_machine
 
 #: Path of the console on its host; the same as `server.baseUrlPath` in `.streamlit/config.toml`.
 BASE = "/admin/venue-images"
@@ -19,20 +19,16 @@ def media_is_served() -> bool:
     return _served_by_us
 
 
-def why_not_listen(host: str) -> str | None:
-    """Why the console may not listen on `host`: without sign-in it serves its own machine only."""
-    if _is_loopback(host):
+def redirect_uri(public_url: str) -> str:
+    """Where the sign-in provider sends people back to; it must be told of this address beforehand."""
+    return f"{public_url}{BASE}/oauth2callback"
+
+
+def why_not_listen(host: str, *, sign_in: bool) -> str | None:
+    """Why the console may not listen on `host`: while nobody signs in, it serves its own machine only."""
+    if sign_in or is_this_machine(host):
         return None
     return (
-        f"The console has no sign-in, so it listens on this machine only, not on {host}: set "
-        "VENUE_OPS_CONSOLE_HOST=127.0.0.1, and let a proxy that signs people in stand before it."
+        f"The console has no sign-in, so it serves this machine only and does not listen on {host}: set "
+        "VENUE_OPS_CONSOLE_HOST=127.0.0.1, or set up sign-in, beginning with VENUE_OPS_OIDC_METADATA_URL."
     )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -2,46 +2,98 @@
 
 from __future__ import annotations
 
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from collections.abc import Sequence
+from typing import Literal
 
 import streamlit as st
 
-from ops_core.analytics.frames import Figures
-from ops_core.db.operations import ALIVE_SECONDS, COUNT_LIMIT, OpenFailures
+from ops_core.db.figures import PeriodFigures
+from ops_core.db.health import ALIVE_SECONDS, COUNT_LIMIT, OpenFailures
 from ops_core.ui import cached
 from ops_core.ui.frame import database
-from ops_core.ui.markdown import plain
+
+#: Pixels of a card with a course: little enough that the table begins on the first screen.
+CARD_HEIGHT = 176
 
 #: Seconds between two looks of the strip at what is under way.
 STRIP_SECONDS = 5
 
 
-def figure_cards(figures: Figures) -> None:
-    """The four figures of the jobs in the table below."""
-    shown = f"the {figures.operations} jobs shown below" if figures.operations else "the jobs shown below"
-    recovered = f"{figures.recovered:,} recovered since" if figures.recovered else None
-    with st.grid(4, min_column_width=160):
-        _card(
+def figure_cards(figures: PeriodFigures) -> None:
+    """The four figures of the operations that match, with their course and the period before."""
+    this, before, series = figures.this, figures.before, figures.series
+    with st.grid("auto", min_column_width=210, gap="small"):
+        _figure(
             "Operations",
-            figures.operations,
-            f"How many finished jobs are shown below, {cached.JOBS_SHOWN} at most.",
+            "Finished jobs that match the filters.",
+            this.jobs,
+            before.jobs if before else None,
+            [part.jobs for part in series],
+            better=None,
         )
-        _card("Images uploaded", figures.uploaded, f"Photos that {shown} brought into the store.", "green")
-        _card(
+        _figure(
+            "Images uploaded",
+            "Photos that these operations brought into the store.",
+            this.uploaded,
+            before.uploaded if before else None,
+            [part.uploaded for part in series],
+            colour="green",
+            better="normal",
+        )
+        _figure(
             "Images failed",
-            figures.failed,
-            f"Photos that {shown} tried and left failed. Some may have been brought in since; "
-            "each job's row says so.",
-            "red",
-            note=recovered,
+            "Photos that are failed now and whose latest try was by one of these operations. The number "
+            "falls when a retry brings them in.",
+            this.failed_now,
+            before.failed_now if before else None,
+            [part.failed_now for part in series],
+            colour="red",
+            better="inverse",
         )
-        _card(
+        _figure(
             "Retryable failures",
-            figures.retryable,
-            f"Of the failures of {shown}: those whose error is transient (rate limits, timeouts, network "
-            "errors, HTTP 502 to 504), counted as they were when the job ended.",
-            "orange",
+            "Of the failed images, those that automatic retries may still touch: their error is transient "
+            "(rate limits, timeouts, network errors, HTTP 502 to 504), and fewer than three retries "
+            "were made.",
+            this.retryable_now,
+            before.retryable_now if before else None,
+            [part.retryable_now for part in series],
+            colour="orange",
+            better="inverse",
         )
+
+
+def _figure(
+    label: str,
+    help_text: str,
+    count: int,
+    before: int | None,
+    series: Sequence[int],
+    *,
+    colour: str | None = None,
+    better: Literal["normal", "inverse"] | None,
+) -> None:
+    text = f"{count:,}"
+    st.metric(
+        label,
+        f":{colour}[{text}]" if colour and count else text,
+        help=f"{help_text} The change is against the period of the same length just before.",
+        border=True,
+        height=CARD_HEIGHT,
+        delta=None if before is None else _change(count, before),
+        delta_color=better or "off",
+        delta_arrow="auto" if before is not None and count != before else "off",
+        chart_data=list(series) if len(series) > 1 else None,
+        chart_type="area",
+    )
+
+
+def _change(count: int, before: int) -> str:
+    """ "+12 (8 %)"; a minus sign is what turns Streamlit's arrow."""
+    if count == before:
+        return f"same as before ({before:,})"
+    share = f" ({(count - before) / before:+.0%})" if before else ""
+    return f"{count - before:+,}{share} vs {before:,} before"
 
 
 def failure_cards(failures: OpenFailures) -> None:
@@ -124,23 +176,6 @@ def system_cards(now: cached.Underway) -> None:
             )
 
 
-def read_at_line(now: cached.RecentJobs) -> str:
-    """When the data is from, on the viewer's clock."""
-    zone = zone_name()
-    local = now.read_at.astimezone(ZoneInfo(zone))
-    return f"Data from **{local:%H:%M:%S}** ({plain(zone)})"
-
-
-def zone_name() -> str:
-    """The viewer's time zone; UTC if the browser does not say."""
-    zone = st.context.timezone or "UTC"
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError):
-        return "UTC"
-    return zone
-
-
 def amount(count: int) -> str:
     """A bounded count as people read it: "1,250", or "10,000+" where counting stopped."""
     return f"{COUNT_LIMIT:,}+" if count > COUNT_LIMIT else f"{count:,}"
@@ -155,17 +190,14 @@ def ago(seconds: float) -> str:
     return f"{seconds / 3600:.0f} h ago"
 
 
-def _card(label: str, count: int, help_text: str, colour: str | None = None, note: str | None = None) -> None:
-    text = amount(count) if count <= COUNT_LIMIT else f"{COUNT_LIMIT:,}+"
+def _card(label: str, count: int, help_text: str, colour: str | None = None) -> None:
+    text = amount(count)
     st.metric(
         label,
         f":{colour}[{text}]" if colour and count else text,
         help=help_text,
         border=True,
         height="stretch",
-        delta=note,
-        delta_color="green",
-        delta_arrow="off",
     )
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import IntEnum
 
 import streamlit as st
 from sqlalchemy.exc import SQLAlchemyError
 
 from ops_core.db.engine import is_unavailable, lacks_schema
-from ops_core.settings import NotRunning
+from ops_core.domain.access import Actor, Role
+from ops_core.settings import NotRunning, get_settings
+from ops_core.ui import sign_in, style
 
 PRODUCT = "Venue Image Operations"
 ICON = "🖼️"
@@ -23,34 +23,17 @@ PAGES = (
 )
 
 
-class Role(IntEnum):
-    """What a person may do; each role may do what those below it may."""
-
-    GUEST = 0  #: Nothing yet.
-    VIEWER = 1  #: Look.
-    OPERATOR = 2  #: Retry, pause, triage.
-    ADMIN = 3  #: Change settings, rules and roles.
-
-
-@dataclass(frozen=True, slots=True)
-class Visitor:
-    """The person in front of the screen; `name` goes into audit rows."""
-
-    name: str
-    role: Role
-
-
-def visitor() -> Visitor:
-    """Who is here. Without sign-in the console listens on this machine only; who reaches it is `local`."""
-    return Visitor(name="local", role=Role.ADMIN)
+def visitor() -> Actor:
+    """Who is here; draws the sign-in screen and stops where nobody is."""
+    return sign_in.visitor()
 
 
 @contextmanager
-def open_page(title: str, *, role: Role = Role.VIEWER) -> Iterator[Visitor]:
+def open_page(title: str, *, role: Role = Role.VIEWER) -> Iterator[Actor]:
     """Begin a page: `with open_page("Operations"):` around its whole body.
 
-    Sets the page up, refuses visitors below `role`, draws the navigation, and turns a database
-    that is away into a calm screen instead of a traceback.
+    Sets the page up, has people sign in, refuses those below `role`, draws the navigation, and turns a
+    database that is away into a calm screen instead of a traceback. Yields who is here, for actions.
     """
     st.set_page_config(
         page_title=f"{title} · {PRODUCT}",
@@ -58,12 +41,12 @@ def open_page(title: str, *, role: Role = Role.VIEWER) -> Iterator[Visitor]:
         layout="wide",
         menu_items={"About": f"**{PRODUCT}**: what happened to every venue image, and how to put it right."},
     )
+    style.apply()
     person = visitor()
     _navigation(person)
     if person.role < role:
         st.error(
-            f"This page needs the role {role.name.lower()}; you are {person.role.name.lower()}. "
-            "Ask an admin for it.",
+            f"This page needs the role {role.word}; you are {person.role.word}. Ask an admin for it.",
             icon=":material/lock:",
         )
         st.stop()
@@ -75,8 +58,11 @@ def open_page(title: str, *, role: Role = Role.VIEWER) -> Iterator[Visitor]:
 def database() -> Iterator[None]:
     """Show a calm screen, and stop, where the body finds the database away or without its tables.
 
-    `open_page` does this for the page; a fragment that reruns by itself needs it again.
+    `open_page` does this for the page; a fragment that reruns by itself needs it again. There it also
+    brings the sign-in screen up once the sign-in has run out.
     """
+    if sign_in.here() is None:
+        st.rerun()
     try:
         yield
     except NotRunning as error:
@@ -103,9 +89,12 @@ def _away(title: str, what_to_do: str) -> None:
     st.stop()
 
 
-def _navigation(person: Visitor) -> None:
+def _navigation(person: Actor) -> None:
     with st.sidebar:
         st.markdown(f"### {ICON} Venue images")
         for label, file, icon in PAGES:
             st.page_link(file, label=label, icon=icon, width="stretch")
-        st.caption(f"You are **{person.name}**")
+        # as text: Markdown makes a link of an e-mail address, escaped or not
+        st.text(f"You are {person.name}, {person.role.word}")
+        if get_settings().sign_in:
+            st.button("Sign out", icon=":material/logout:", key="sign_out", on_click=st.logout)

@@ -9,44 +9,95 @@ from urllib.parse import urljoin, urlsplit
 import streamlit as st
 
 from ops_core.settings import get_settings
+from ops_core.ui import badges, cached_detail
 from ops_core.ui.address import media_is_served
+from ops_core.ui.fine_print import fine_print
 from ops_core.ui.markdown import link, plain
+
+#: Photos shown at first, and how many more with each click.
+FIRST, STEP = 8, 24
+
+_QUALITY = (
+    "From 0.1 to 1: seven parts size, up to four megapixels, and three parts a shape that crops well. "
+    "A photo of unknown size scores 0.1. The best are taken first."
+)
+
+
+def job_photos(job_id: int, total: int, names: Mapping[str, str]) -> None:
+    """The first photos that a job brought in, and a button for the next ones of `total`."""
+    key = f"job_{job_id}_photos_shown"
+    images = cached_detail.photos(job_id, st.session_state.setdefault(key, FIRST))
+    fine_print("Best first; a click opens the full image.", help_text=f"**Quality**: {plain(_QUALITY)}")
+    gallery(images, names)
+    left = total - len(images)
+    if left > 0 and images:
+        step = min(left, STEP)
+        st.button(
+            f"and {left:,} more",
+            key=f"job_{job_id}_photos_more",
+            icon=":material/expand_more:",
+            help=f"Show the next {step}" if step < left else "Show them",
+            on_click=_show_more,
+            args=(key,),
+        )
 
 
 def gallery(images: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> None:
     """A responsive grid of thumbnails; each shows who made it and opens the photo."""
-    with st.grid("auto", min_column_width=150, gap="small"):
+    with st.grid("auto", min_column_width=125, gap="small"):
         for number, image in enumerate(images, start=1):
             provider = names.get(image["provider"], image["provider"])
             with st.container(gap="xxsmall"):
                 _thumbnail(image, f"Photo {number} from {provider}")
-                st.caption(_credit(image, provider))
+                st.markdown(badges.provider_badge(image["provider"], names))
+                fine_print(_credit(image), _measures(image))
+
+
+def _show_more(key: str) -> None:
+    st.session_state[key] += STEP
 
 
 def _thumbnail(image: Mapping[str, Any], alt: str) -> None:
-    address = _address(image["thumbnail_url"])
-    if address:
-        st.image(address, width="stretch", link=_address(image["url"]), alt=alt)
-        return
-    file = get_settings().store_path / (image["thumbnail_key"] or "")
-    if file.is_file():
-        st.image(file, width="stretch", alt=alt)
-    else:
-        st.caption(":material/broken_image: not in this store")
+    if not _is_elsewhere(image["thumbnail_url"]):
+        file = get_settings().store_path / (image["thumbnail_key"] or "")
+        if not file.is_file():
+            fine_print(":material/broken_image: This photo is not in this store any more.")
+            return
+        if not (media_is_served() and image["thumbnail_url"]):
+            st.image(file, width="stretch", alt=alt)
+            return
+    st.image(_address(image["thumbnail_url"]), width="stretch", link=_full(image["url"]), alt=alt)
 
 
-def _address(url: str | None) -> str | None:
-    """The address a browser can load `url` from; None if nobody answers there."""
-    if not url:
-        return None
-    if urlsplit(url).scheme in ("http", "https"):
-        return url
+def _full(url: str | None) -> str | None:
+    """Where a click leads; None if nobody answers there."""
+    return _address(url) if url and (_is_elsewhere(url) or media_is_served()) else None
+
+
+def _is_elsewhere(url: str | None) -> bool:
+    return urlsplit(url or "").scheme in ("http", "https")
+
+
+def _address(url: str) -> str:
     # st.image takes a bare path for a file, so the page's own origin goes before it
-    return urljoin(st.context.url, url) if media_is_served() and st.context.url else None
+    return url if _is_elsewhere(url) else urljoin(st.context.url or "", url)
 
 
-def _credit(image: Mapping[str, Any], provider: str) -> str:
+def _credit(image: Mapping[str, Any]) -> str:
     maker = link(image["attribution"], image["attribution_url"]) if image["attribution"] else "Unknown author"
     terms = link(image["license"], image["license_url"]) if image["license"] else ""
-    parts = [maker, terms, plain(provider)]
-    return " · ".join(part for part in parts if part)
+    return " · ".join(part for part in (maker, terms) if part)
+
+
+def _measures(image: Mapping[str, Any]) -> str:
+    parts = []
+    if image["width"] and image["height"]:
+        parts.append(f"{image['width']} × {image['height']}")
+    parts.append(f"{image['quality_score']:.2f} quality")
+    if image["bytes"] is not None:
+        parts.append(_size(image["bytes"]))
+    return " · ".join(parts)
+
+
+def _size(amount: int) -> str:
+    return f"{amount / 1000:,.0f} kB" if amount < 1_000_000 else f"{amount / 1_000_000:,.1f} MB"

@@ -6,11 +6,17 @@ import re
 from urllib.parse import quote, urlsplit
 
 _MARKS = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])")
+#: Where words that look like a web address would become a link by themselves, whatever is escaped.
+_ADDRESSES = re.compile(r"(?<=https:)(?=//)|(?<=http:)(?=//)|(?<=www)(?=\.)", re.IGNORECASE)
+_WORD_JOINER = "\u2060"
 
 
 def plain(text: str) -> str:
-    """`text` so that Markdown shows it as it is: no links, images, badges, formulas or line breaks."""
-    return _MARKS.sub(r"\\\1", " ".join(text.split()))
+    """`text` so that Markdown shows it as it is: no links, images, badges, formulas or line breaks.
+
+    A web address in it is held together by an invisible character, for a bare one would be a link.
+    """
+    return _MARKS.sub(r"\\\1", _ADDRESSES.sub(_WORD_JOINER, " ".join(text.split())))
 
 
 def link(text: str, url: str | None) -> str:

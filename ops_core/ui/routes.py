@@ -15,10 +15,13 @@ from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import BaseRoute, Route
 
 from ops_core.db.engine import get_engine
-from ops_core.db.operations import ping
+from ops_core.db.health import ping
+from ops_core.domain.access import Role
 from ops_core.settings import NotRunning, get_settings
 from ops_core.ui.address import BASE
+from ops_core.ui.exports import operations_file
 from ops_core.ui.security import ASSETS
+from ops_core.ui.sign_in import actor_of
 
 #: What the store may hold, and what a browser is told it is; nothing else is served.
 IMAGE_TYPES = {
@@ -31,7 +34,7 @@ IMAGE_TYPES = {
 }
 _ASSET_TYPES = {"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
 #: Keys and hashed asset names never change what they stand for.
-_FOR_EVER = "public, max-age=31536000, immutable"
+_FOR_EVER = "max-age=31536000, immutable"
 
 
 async def alive(request: Request) -> Response:
@@ -49,7 +52,10 @@ async def ready(request: Request) -> Response:
 
 
 async def stored_image(request: Request) -> Response:
-    """A file of the disk store, as an image and nothing else."""
+    """A file of the disk store, as an image and nothing else, for those who may look."""
+    actor = actor_of(request)
+    if actor is None or actor.role < Role.VIEWER:
+        raise HTTPException(403, "Sign in to see this.", {"Cache-Control": "no-store"})
     key = f"venues/{request.path_params['key']}"
     content_type = IMAGE_TYPES.get(key.rpartition(".")[2])
     path = await run_in_threadpool(_file, get_settings().store_path, key)
@@ -59,7 +65,7 @@ async def stored_image(request: Request) -> Response:
         path,
         media_type=content_type,
         headers={
-            "Cache-Control": _FOR_EVER,
+            "Cache-Control": f"private, {_FOR_EVER}",
             "Content-Disposition": "inline",
             "Content-Security-Policy": "default-src 'none'; sandbox",
             "Cross-Origin-Resource-Policy": "same-origin",
@@ -74,7 +80,7 @@ async def asset(request: Request) -> Response:
     path = await run_in_threadpool(_file, ASSETS / "static", name)
     if path is None:
         raise HTTPException(404)
-    headers = {"Cache-Control": _FOR_EVER, "Vary": "Accept-Encoding"}
+    headers = {"Cache-Control": f"public, {_FOR_EVER}", "Vary": "Accept-Encoding"}
     if content_type is None or "gzip" not in request.headers.get("accept-encoding", ""):
         return FileResponse(path, headers=headers)
     body = await run_in_threadpool(_compressed, path)
@@ -97,6 +103,7 @@ def own_routes() -> list[BaseRoute]:
         Route(f"{BASE}/healthz/ready", ready),
         # Streamlit keeps its own files at media/<name>; every key of the store begins with venues/
         Route(f"{BASE}/media/venues/{{key:path}}", stored_image),
+        Route(f"{BASE}/export/operations.{{kind}}", operations_file),
         Route(f"{BASE}/static/{{name:path}}", asset),
         Route(f"{BASE}/_stcore/metrics", _hidden),
         Route(f"{BASE}/_stcore/agent/{{rest:path}}", _hidden),

@@ -6,10 +6,14 @@ import base64
 import hashlib
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import streamlit
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ops_core.domain.web_addresses import is_this_machine
 
 #: Folder of the browser side of Streamlit.
 ASSETS = Path(streamlit.__file__).parent / "static"
@@ -46,6 +50,42 @@ class SecurityHeaders:
         await self.app(scope, receive, send_with_headers)
 
 
+class ThisMachineOnly:
+    """ASGI middleware while nobody signs in: answers what comes to a loopback address by a loopback name.
+
+    Whoever started the server, and however: the address is that of the connection, not of a setting. The
+    name is looked at because a stranger's page can have its own host name lead here (DNS rebinding), and
+    would then be answered as if it were the console's.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or _stays_here(scope):
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            refusal = "The console has no sign-in, so it serves its own machine only, as 127.0.0.1.\n"
+            await PlainTextResponse(refusal, 403)(scope, receive, send)
+
+
+class SecureCookies:
+    """ASGI middleware for a console behind https: no cookie ever travels without it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_secured(message: Message) -> None:
+            if message["type"] in ("http.response.start", "websocket.accept"):
+                message["headers"] = [_secured(*header) for header in message.get("headers", ())]
+            await send(message)
+
+        await self.app(scope, receive, send_secured)
+
+
 def content_security_policy() -> str:
     """What pages may load: our own files, and the inline scripts of Streamlit's index.html by their hash."""
     scripts = " ".join(f"'sha256-{digest}'" for digest in inline_script_hashes())
@@ -73,3 +113,19 @@ def inline_script_hashes() -> list[str]:
         base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
         for script in _INLINE_SCRIPT.findall(page)
     ]
+
+
+def _stays_here(scope: Scope) -> bool:
+    server = scope.get("server")
+    if server and not is_this_machine(server[0]):
+        return False
+    try:
+        return is_this_machine(urlsplit(f"//{Headers(scope=scope).get('host', 'localhost')}").hostname or "")
+    except ValueError:
+        return False
+
+
+def _secured(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    if name.lower() == b"set-cookie" and b"; secure" not in value.lower():
+        value += b"; Secure"
+    return name, value

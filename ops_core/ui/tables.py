@@ -1,170 +1,147 @@
-"""Tables: the finished jobs with their selection, and the two of one job."""
+"""The table of operations: one row for each, ticked for bulk actions, with a button for details and retry."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 import streamlit as st
 
-from ops_core.analytics.frames import error_label, outcome_label, results_text
+from ops_core.analytics.frames import error_label, kind_label, outcome_label, results_text, standing
 from ops_core.ui import badges
+from ops_core.ui.address import BASE
 
-#: Session keys: the id of the picked job, the table's own state, the ids in the order they were drawn.
-PICKED, _TABLE, _DRAWN = "operations_picked", "operations_table", "operations_drawn"
+#: Session keys: ids that are ticked, on whichever page; the ids in the order they were drawn.
+TICKED, _DRAWN = "operations_ticked", "operations_drawn"
+#: Session keys of the table and of its two columns of buttons.
+_TABLE, _DETAILS, _RETRY = "operations_table", "operations_details", "operations_retry"
 
 #: Pixels of a row and of the header with its borders, and how many rows show before the table scrolls.
 _ROW, _HEADER, _ROWS_SEEN = 40, 38, 12
 
+OPEN, CLOSE = ":material/expand_more: Open", ":material/expand_less: Close"
+RETRY = ":material/replay: Retry"
 
-def job_table(jobs: pd.DataFrame, names: Mapping[str, str], zone: str) -> int | None:
-    """The finished jobs; returns the id of the picked one.
+Act = Callable[[int], None]
 
-    The pick is kept by id: rows move when new jobs arrive, and Streamlit remembers positions only.
-    It is also in the address (`?job=`), so that a job can be shown to somebody else.
+
+def operations_table(
+    rows: pd.DataFrame,
+    *,
+    names: Mapping[str, str],
+    zone: str,
+    opened: Sequence[int],
+    on_open: Act,
+    on_retry: Act | None,
+) -> None:
+    """The operations of one page; `on_retry` is None for those who may not.
+
+    Rows move when new operations arrive, and Streamlit remembers positions only: ticks are kept by
+    id, and a button acts on the id that was drawn in its row.
     """
     state = st.session_state
-    ids = jobs["id"].tolist()
-    if PICKED not in state:
-        state[PICKED] = _id_in_address()
-    picked: int | None = state[PICKED]
-    selection: Any = {"selection": {"rows": [ids.index(picked)] if picked in ids else []}}
+    ids = rows["id"].tolist()
+    ticked: set[int] = state.setdefault(TICKED, set())
+    selection: Any = {"selection": {"rows": [row for row, job_id in enumerate(ids) if job_id in ticked]}}
     if _TABLE in state:
         state[_TABLE] = selection
     st.dataframe(
-        _job_cells(jobs, names),
+        _cells(rows, names, opened, may_retry=on_retry is not None),
         key=_TABLE,
         on_select=_remember,
-        selection_mode="single-row",
+        selection_mode="multi-row",
         selection_default=selection,
         hide_index=True,
         row_height=_ROW,
-        height=min(len(jobs), _ROWS_SEEN) * _ROW + _HEADER,
-        column_config=_job_columns(names, zone),
-        alt="The last finished jobs",
+        height=min(len(rows), _ROWS_SEEN) * _ROW + _HEADER,
+        column_config=_columns(names, zone, ids, on_open, on_retry),
+        alt="Operations, newest first",
     )
     state[_DRAWN] = ids
-    return picked
 
 
-def provider_table(results: pd.DataFrame, names: Mapping[str, str]) -> None:
-    """How each provider did in one job."""
-    column = st.column_config
-    table = pd.DataFrame(
-        {
-            "provider": badges.cells(results["provider"].map(lambda code: names.get(code, code))),
-            "status": badges.cells(results["status"].map(badges.words)),
-            "listed": results["images_fetched"],
-            "uploaded": results["images_uploaded"],
-            "failed": results["images_failed"],
-            "calls": results["calls"],
-            "cost": results["cost_usd"],
-            "seconds": results["seconds"],
-            "error": badges.cells(results["error_type"].map(error_label, na_action="ignore")),
-            "reason": _text(results["reason"]),
-        }
-    )
-    st.dataframe(
-        table,
-        hide_index=True,
-        row_height=_ROW,
-        column_config={
-            "provider": badges.provider_column(names, "Provider"),
-            "status": badges.provider_status_column(),
-            "listed": column.NumberColumn("Listed", help="Photos it knows of"),
-            "uploaded": column.NumberColumn("Uploaded"),
-            "failed": column.NumberColumn("Failed"),
-            "calls": column.NumberColumn("Calls", help="Calls to its API"),
-            "cost": column.NumberColumn("Cost", format="$%.3f"),
-            "seconds": column.NumberColumn("Took", format="%.1f s"),
-            "error": badges.error_column(),
-            "reason": column.TextColumn("Reason", width="large"),
-        },
-        alt="How each provider did",
-    )
+def ticked() -> tuple[int, ...]:
+    """The ids of the operations that are ticked."""
+    return tuple(sorted(st.session_state.get(TICKED, ())))
 
 
-def failed_image_table(failed: pd.DataFrame, names: Mapping[str, str], zone: str) -> None:
-    """The images one job left failed, as they were then, and what they are now."""
-    column = st.column_config
-    table = pd.DataFrame(
-        {
-            "provider": badges.cells(failed["provider"].map(lambda code: names.get(code, code))),
-            "error": badges.cells(failed["error_type"].map(error_label)),
-            "http": _text(failed["status_code"]),
-            "detail": _text(failed["detail"]),
-            "finished_at": failed["finished_at"],
-            "now": badges.cells(failed["state_now"].map(badges.words)),
-            "retries": failed["retry_count"],
-            "url": failed["source_url"],
-        }
-    )
-    st.dataframe(
-        table,
-        hide_index=True,
-        row_height=_ROW,
-        column_config={
-            "provider": badges.provider_column(names, "Provider"),
-            "error": badges.error_column(),
-            "http": column.TextColumn("HTTP", help="The status the other side answered with"),
-            "detail": column.TextColumn("Detail", width="medium"),
-            "finished_at": column.DatetimeColumn("Tried at", format="D MMM, HH:mm:ss", timezone=zone),
-            "now": badges.image_state_column("Now"),
-            "retries": column.NumberColumn("Retries", help="Automatic retries so far"),
-            "url": column.LinkColumn("Address", display_text="Open", help="The photo at its provider"),
-        },
-        alt="Images that failed",
-    )
+def untick() -> None:
+    """For callbacks: tick nothing."""
+    st.session_state[TICKED] = set()
 
 
-def _job_cells(jobs: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+def _cells(
+    rows: pd.DataFrame, names: Mapping[str, str], opened: Sequence[int], *, may_retry: bool
+) -> pd.DataFrame:
     records: list[dict[str, Any]] = [
-        dict(zip(jobs.columns, row, strict=True)) for row in jobs.itertuples(index=False)
+        dict(zip(rows.columns, row, strict=True)) for row in rows.itertuples(index=False)
     ]
-    outcomes = [
-        outcome_label(job["state"], None if pd.isna(job["status"]) else job["status"]) for job in records
-    ]
-    return pd.DataFrame(
-        {
-            "finished_at": jobs["finished_at"],
-            "venue": _text(jobs["venue"], nothing="—"),
-            "status": badges.cells(pd.Series(outcomes, dtype="str")),
-            "results": pd.Series([results_text(job) for job in records], dtype="str"),
-            "first_error": _text(jobs["first_error"], error_label),
-            "seconds": jobs["seconds"],
-            "cost": jobs["cost_usd"],
-            "providers": jobs["providers"].map(lambda codes: [names.get(code, code) for code in codes]),
-            "city": _text(jobs["city"], nothing="—"),
-            "kind": jobs["kind"].map(badges.words),
-            "venue_id": jobs["venue_id"],
-            "id": jobs["id"],
-        }
-    )
+    table = {
+        "details": [CLOSE if job["id"] in opened else OPEN for job in records],
+        "finished_at": rows["finished_at"],
+        "venue": [_venue_link(job) for job in records],
+        "status": badges.cells(rows["outcome"].map(outcome_label)),
+        "standing": badges.cells(pd.Series([standing(job) for job in records], dtype="object")),
+        "retry": [
+            RETRY if may_retry and job["retryable"] and pd.isna(job["queued"]) else None for job in records
+        ],
+        "seconds": rows["seconds"],
+        "results": pd.Series([results_text(job) for job in records], dtype="str"),
+        "first_error": _text(rows["first_error"], error_label),
+        "cost": rows["cost_usd"],
+        "city": _text(rows["city"], nothing="—"),
+        "kind": rows["kind"].map(kind_label),
+        "providers": rows["providers"].map(lambda codes: [names.get(code, code) for code in codes]),
+        "id": rows["id"],
+    }
+    if not may_retry:
+        del table["retry"]
+    return pd.DataFrame(table)
 
 
-def _job_columns(names: Mapping[str, str], zone: str) -> dict[str, Any]:
+def _columns(
+    names: Mapping[str, str], zone: str, ids: list[int], on_open: Act, on_retry: Act | None
+) -> dict[str, Any]:
     column = st.column_config
     return {
-        "finished_at": column.DatetimeColumn("Finished", format="D MMM, HH:mm:ss", timezone=zone, width=112),
-        "venue": column.TextColumn("Venue", width=190),
-        "city": column.TextColumn("City", width=72),
-        "status": badges.outcome_column(),
-        "seconds": column.NumberColumn(
-            "Took", format="%.1f s", width=62, help="From the job's start to its end"
+        "details": column.ButtonColumn(
+            "Details", key=_DETAILS, on_click=_act, args=(_DETAILS, ids, on_open), type="tertiary", width=84
         ),
-        "results": column.TextColumn("Results", width=222),
+        "finished_at": column.DatetimeColumn("Finished", format="D MMM, HH:mm:ss", timezone=zone, width=112),
+        "venue": column.LinkColumn(
+            "Venue", display_text=r"#(.*)$", width=190, help="Opens all operations of the venue"
+        ),
+        "status": badges.outcome_column(),
+        "standing": badges.standing_column(),
+        "seconds": column.NumberColumn(
+            "Took", format="%.1f s", width=62, help="From the start of the last run to the end"
+        ),
+        "results": column.TextColumn("Results", width=232),
         "first_error": column.TextColumn(
-            "First failure", width=145, help="The first reason why an image or a provider failed"
+            "First failure", width=140, help="The first reason why an image or a provider failed"
         ),
         "cost": column.NumberColumn(
-            "Cost", format="$%.3f", width=64, help="What the providers charge for the job's calls"
+            "Cost", format="$%.3f", width=62, help="What the providers charge for the operation's calls"
         ),
-        "providers": badges.provider_column(names, "Providers"),
+        "retry": column.ButtonColumn(
+            "Action", key=_RETRY, on_click=_act, args=(_RETRY, ids, on_retry), type="secondary", width=84
+        ),
+        "city": column.TextColumn("City"),
         "kind": column.TextColumn("Kind"),
-        "venue_id": column.NumberColumn("Venue id", format="%d"),
-        "id": column.NumberColumn("Job", format="%d"),
+        "providers": badges.provider_column(names, "Providers"),
+        "id": column.NumberColumn("Id", format="%d", help="The operation's own number"),
     }
+
+
+def _venue_link(job: Mapping[str, Any]) -> str:
+    """The address of the venue's operations; what follows # is shown."""
+    if pd.isna(job["venue_id"]):
+        return ""
+    name = "Venue" if pd.isna(job["venue"]) else " ".join(str(job["venue"]).split())
+    shown = quote(f"{name} · {job['venue_id']}", safe=" ,.;:!'()&@/+-·")
+    return f"{BASE}/operations?venue={job['venue_id']}&period=all#{shown}"
 
 
 def _text(values: pd.Series, words: Callable[[Any], str | None] = str, nothing: str = "") -> pd.Series:
@@ -172,16 +149,15 @@ def _text(values: pd.Series, words: Callable[[Any], str | None] = str, nothing: 
     return pd.Series([nothing if pd.isna(value) else words(value) for value in values], dtype="str")
 
 
+def _act(key: str, ids: list[int], act: Act | None) -> None:
+    """A button was clicked: `ids` are those of the run that drew it."""
+    click = st.session_state[key]
+    if act is not None and click is not None and click.row < len(ids):
+        act(ids[click.row])
+
+
 def _remember() -> None:
     state = st.session_state
+    drawn: list[int] = state[_DRAWN]
     rows = state[_TABLE].selection.rows
-    state[PICKED] = state[_DRAWN][rows[0]] if rows else None
-    if rows:
-        st.query_params["job"] = str(state[PICKED])
-    else:
-        st.query_params.pop("job", None)
-
-
-def _id_in_address() -> int | None:
-    word = st.query_params.get("job", "")
-    return int(word) if word.isascii() and word.isdigit() and len(word) < 19 else None
+    state[TICKED] = (state[TICKED] - set(drawn)) | {drawn[row] for row in rows if row < len(drawn)}

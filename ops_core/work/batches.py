@@ -35,7 +35,7 @@ def expand(engine: Engine, settings: Settings, job_id: int) -> list[int]:
         return _expand(engine, settings, claimed[0])
     except (SQLAlchemyError, KeyError, TypeError, ValueError) as error:
         log.exception("job %d broke", job_id)
-        _break(engine, settings, claimed[0], f"unexpected {type(error).__name__}; the worker's log has more")
+        broke(engine, settings, claimed[0], f"unexpected {type(error).__name__}; the worker's log has more")
         return []
 
 
@@ -66,7 +66,8 @@ def _expand(engine: Engine, settings: Settings, job: ClaimedJob) -> list[int]:
     return children
 
 
-def _break(engine: Engine, settings: Settings, job: ClaimedJob, error: str) -> None:
+def broke(engine: Engine, settings: Settings, job: ClaimedJob, error: str) -> None:
+    """Put a job that wrote nothing back in line or, after its last attempt, discard it."""
     with engine.begin() as connection:
         if job.attempt < job.max_attempts:
             delay = backoff(job.attempt, settings.job_retry_delay)

@@ -31,7 +31,9 @@ Send = Callable[[JobKind, Sequence[int]], None]
 AHEAD = 400
 #: Seconds after which a job that nobody began is told of again: its message may be lost.
 TELL_AGAIN = 60.0
-_SINGLE = (JobKind.BATCH, JobKind.STALE)
+_SINGLE = (JobKind.BATCH, JobKind.STALE, JobKind.CLEANUP)
+#: Kinds of which one message tells of several jobs.
+_MANY = (JobKind.ENRICHMENT, JobKind.RETRY)
 
 
 class NotSent(Exception):
@@ -103,9 +105,7 @@ def fire_schedules(connection: Connection, settings: Settings) -> list[int]:
 def tell(engine: Engine, settings: Settings, send: Send) -> int:
     """Send one message for every chunk of due jobs; how many jobs were told of."""
     with engine.begin() as connection:
-        due = jobs.take_due(
-            connection, limit=AHEAD, again_after=TELL_AGAIN, kinds=[JobKind.ENRICHMENT, *_SINGLE]
-        )
+        due = jobs.take_due(connection, limit=AHEAD, again_after=TELL_AGAIN, kinds=[*_SINGLE, *_MANY])
     chunks = list(_chunks(due, settings.venues_per_task))
     for place, (kind, ids) in enumerate(chunks):
         try:
@@ -120,6 +120,15 @@ def tell(engine: Engine, settings: Settings, send: Send) -> int:
 
 
 def _chunks(due: Sequence[tuple[int, JobKind]], size: int) -> list[tuple[JobKind, list[int]]]:
-    singles = [(kind, [job_id]) for job_id, kind in due if kind in _SINGLE]
-    many = [job_id for job_id, kind in due if kind not in _SINGLE]
-    return singles + [(JobKind.ENRICHMENT, many[i : i + size]) for i in range(0, len(many), size)]
+    singles: list[tuple[JobKind, list[int]]] = []
+    many: list[tuple[JobKind, list[int]]] = []
+    filling: dict[JobKind, list[int]] = {}
+    for job_id, kind in due:
+        if kind in _SINGLE:
+            singles.append((kind, [job_id]))
+        elif kind in filling and len(filling[kind]) < size:
+            filling[kind].append(job_id)
+        else:
+            filling[kind] = [job_id]
+            many.append((kind, filling[kind]))
+    return singles + many

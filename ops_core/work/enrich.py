@@ -7,40 +7,24 @@ committed before the first download, and a job ends only when none of its images
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from ops_core.db import images, job_providers, jobs, places
-from ops_core.db.engine import is_unavailable
 from ops_core.db.jobs import ClaimedJob, JobResult
 from ops_core.db.places import VenueContext
-from ops_core.domain.freshness import backoff, is_due
+from ops_core.domain.freshness import is_due
 from ops_core.domain.jobs import JobState, JobStatus, ProviderStatus
 from ops_core.domain.quality import choose, quality_score
 from ops_core.settings import Settings
-from ops_core.work import report, upload
+from ops_core.work import job_runs, report, upload
 from ops_core.work.discover import Discovery, discover
+from ops_core.work.job_runs import IN_OTHER_HANDS, TakenOver, TryAgain
 from ops_core.work.rate_limits import PutOff
-from ops_core.work.session import Session, open_session, run_until_stopped
-
-log = logging.getLogger(__name__)
-
-#: Seconds after which a job looks again at images that another worker holds.
-IN_OTHER_HANDS = 3.0
-
-
-class _TryAgain(Exception):
-    """The attempt broke in a way that tends to pass."""
-
-
-class _TakenOver(Exception):
-    """The job's lease ran out and another worker has it: nothing of ours may be written any more."""
+from ops_core.work.session import Session
 
 
 def run(
@@ -54,48 +38,13 @@ def run(
 
     When `is_stopping` becomes true, what is not done within `STOP_GRACE` seconds is given back.
     """
-    return asyncio.run(_run(engine, settings, list(job_ids), is_stopping))
-
-
-async def _run(
-    engine: Engine, settings: Settings, job_ids: list[int], is_stopping: Callable[[], bool]
-) -> int:
-    if is_stopping():
-        return 0
-    async with open_session(engine, settings) as session:
-        claimed = await asyncio.to_thread(_claim, session, job_ids)
-        await run_until_stopped([_run_one(session, job) for job in claimed], is_stopping)
-    return len(claimed)
-
-
-async def _run_one(session: Session, job: ClaimedJob) -> None:
-    try:
-        try:
-            await _enrich(session, job)
-        except PutOff as error:
-            await asyncio.to_thread(_put_off, session, job, error.seconds)
-        except _TryAgain as error:
-            await asyncio.to_thread(_try_again, session, job, str(error))
-    except _TakenOver:
-        log.warning("job %d was taken over by another worker", job.id)
-    except Exception as error:
-        if isinstance(error, SQLAlchemyError) and is_unavailable(error):
-            # nothing can be written now: the job goes back in line when its session or its lease ends
-            log.warning("job %d waits: the database is away (%s)", job.id, type(error).__name__)
-            return
-        log.exception("job %d broke", job.id)
-        text = f"unexpected {type(error).__name__}; the worker's log has more"
-        with contextlib.suppress(SQLAlchemyError, _TakenOver):
-            await asyncio.to_thread(_try_again, session, job, text)
+    return job_runs.run(engine, settings, job_ids, _enrich, _discard, is_stopping)
 
 
 async def _enrich(session: Session, job: ClaimedJob) -> None:
     context = await asyncio.to_thread(_venue, session, job)
     if context is None:
         await asyncio.to_thread(_finish_without_venue, session, job)
-        return
-    if job.lost_claims >= jobs.MAX_LOST_CLAIMS:
-        await asyncio.to_thread(_discard, session, job, f"workers stopped on it {job.lost_claims} times")
         return
     image_ids: list[int] | None = job.meta.get("image_ids")
     later: Exception | None = None
@@ -122,15 +71,8 @@ def _later(job: ClaimedJob, discovery: Discovery) -> Exception | None:
         return PutOff(discovery.wait)
     late = discovery.may_answer_later if job.attempt < job.max_attempts else []
     if late:
-        return _TryAgain("; ".join(f"{line.provider} could not list photos: {line.reason}" for line in late))
+        return TryAgain("; ".join(f"{line.provider} could not list photos: {line.reason}" for line in late))
     return None
-
-
-def _claim(session: Session, job_ids: list[int]) -> list[ClaimedJob]:
-    with session.engine.begin() as connection:
-        return jobs.claim(
-            connection, job_ids, owner=session.owner, lease_seconds=session.settings.lease_seconds
-        )
 
 
 def _venue(session: Session, job: ClaimedJob) -> VenueContext | None:
@@ -186,7 +128,7 @@ def _keep_discovery(
             # who answered is not asked (and paid) again
             meta |= {"waiting": True, "answered": discovery.answered}
         if not jobs.save_meta(connection, job, meta):
-            raise _TakenOver
+            raise TakenOver
     return image_ids
 
 
@@ -223,16 +165,16 @@ def _discard(session: Session, job: ClaimedJob, error: str) -> None:
     with session.engine.begin() as connection:
         context = places.venue_context(connection, job.venue_id) if job.venue_id else None
         if context is None:
-            raise _TakenOver
-        places.mark_asked(connection, context.id, datetime.now(UTC))
+            raise TakenOver
         image_ids = jobs.load_meta(connection, job.id).get("image_ids", [])
         facts = _facts(connection, job, context, image_ids)
-        _write_end(connection, facts, report.broken(facts, error))
+        _write_end(connection, facts, report.broken(report.result(facts), error))
+        places.mark_asked(connection, context.id, facts.now)
 
 
 def _write_end(connection: Connection, facts: report.Facts, result: JobResult) -> None:
     if not jobs.finish(connection, facts.job, result):
-        raise _TakenOver
+        raise TakenOver
     for counts in report.photo_counts(facts):
         job_providers.save_counts(connection, facts.job.id, counts)
 
@@ -268,17 +210,3 @@ def _end(session: Session, job: ClaimedJob, state: JobState, status: JobStatus, 
     }
     with session.engine.begin() as connection:
         jobs.finish(connection, job, JobResult(state=state, status=status, meta=meta))
-
-
-def _put_off(session: Session, job: ClaimedJob, seconds: float) -> None:
-    with session.engine.begin() as connection:
-        jobs.put_off(connection, job, seconds)
-
-
-def _try_again(session: Session, job: ClaimedJob, error: str) -> None:
-    if job.attempt >= job.max_attempts:
-        _discard(session, job, error)
-        return
-    with session.engine.begin() as connection:
-        delay = backoff(job.attempt, session.settings.job_retry_delay)
-        jobs.try_again(connection, job, error=error, delay=delay)

@@ -1,4 +1,4 @@
-"""What a finished enrichment says of itself: status, counts, cost and the keys of its `meta`."""
+"""What a finished job on one venue says of itself: status, counts, cost and the keys of its `meta`."""
 
 from __future__ import annotations
 
@@ -63,9 +63,8 @@ def result(facts: Facts) -> JobResult:
     )
 
 
-def broken(facts: Facts, error: str) -> JobResult:
-    """The report of a job that could not go on: what it did until then, and what it broke on."""
-    done = result(facts)
+def broken(done: JobResult, error: str) -> JobResult:
+    """The report of a job that could not go on: what it had `done` until then, and what it broke on."""
     return replace(
         done,
         state=JobState.DISCARDED,

@@ -24,38 +24,50 @@ from ops_core.work.verify import verify_image
 log = logging.getLogger(__name__)
 
 
-async def bring_in(session: Session, image_ids: list[int], *, job_id: int) -> None:
+async def bring_in(
+    session: Session, image_ids: list[int], *, job_id: int, at_once: bool = False
+) -> dict[int, float]:
     """Try every image of `image_ids` that may be tried now and that nobody else holds.
 
-    Images on which a worker died come last and one at a time: if one of them kills this worker
-    too, it takes no other with it.
+    Returns the seconds that images must wait for their provider: they were given back untried.
+    `at_once` tries images before their own waiting time is over. Images on which a worker died
+    come last and one at a time: if one of them kills this worker too, it takes no other with it.
     """
-    claimed = await asyncio.to_thread(_claim, session, image_ids, job_id)
+    claimed = await asyncio.to_thread(_claim, session, image_ids, job_id, at_once=at_once)
     ends = await asyncio.gather(
         *(_bring_in_one(session, image, job_id) for image in claimed), return_exceptions=True
     )
+    waits: dict[int, float] = {}
     # all have ended before the first error goes on: none is left running without its session
-    for end in ends:
+    for image, end in zip(claimed, ends, strict=True):
         if isinstance(end, BaseException):
             raise end
+        if end:
+            waits[image.id] = end
     for suspect in await asyncio.to_thread(_suspects, session, image_ids):
         async with session.alone:
-            for image in await asyncio.to_thread(_claim, session, [suspect], job_id, suspects=True):
-                await _bring_in_one(session, image, job_id)
+            for image in await asyncio.to_thread(
+                _claim, session, [suspect], job_id, suspects=True, at_once=at_once
+            ):
+                if wait := await _bring_in_one(session, image, job_id):
+                    waits[image.id] = wait
+    return waits
 
 
-async def _bring_in_one(session: Session, image: ClaimedImage, job_id: int) -> None:
+async def _bring_in_one(session: Session, image: ClaimedImage, job_id: int) -> float:
+    """Try one image; the seconds it must wait if its provider's limit did not let it be tried, else 0."""
     try:
         async with session.slots:
             tried = await _try(session, image, job_id)
     except PutOff as error:
         await asyncio.to_thread(_put_off, session, image, error.seconds)
-        return
+        return error.seconds
     failure = tried.failure
     if failure and failure.error_type is ErrorType.RATE_LIMITED and failure.retry_after:
         await session.permits.block(image.provider, failure.retry_after)
     if not await session.recorder.record(tried):
         log.warning("image %d was taken over before its try was recorded", image.id)
+    return 0.0
 
 
 async def _try(session: Session, image: ClaimedImage, job_id: int) -> Tried:
@@ -128,7 +140,9 @@ async def _store(session: Session, image: ClaimedImage, data: bytes) -> Stored:
     )
 
 
-def _claim(session: Session, ids: list[int], job_id: int, *, suspects: bool = False) -> list[ClaimedImage]:
+def _claim(
+    session: Session, ids: list[int], job_id: int, *, suspects: bool = False, at_once: bool = False
+) -> list[ClaimedImage]:
     with session.engine.begin() as connection:
         return images.claim(
             connection,
@@ -137,6 +151,7 @@ def _claim(session: Session, ids: list[int], job_id: int, *, suspects: bool = Fa
             job_id=job_id,
             lease_seconds=session.settings.lease_seconds,
             suspects=suspects,
+            at_once=at_once,
         )
 
 

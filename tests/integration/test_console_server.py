@@ -55,6 +55,7 @@ def test_a_stored_photo_is_served_as_a_picture_and_nothing_else(console):
     assert answer.headers["Content-Disposition"] == "inline"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert answer.headers["Cache-Control"].startswith("private")
     assert "immutable" in answer.headers["Cache-Control"]
 
 
@@ -108,6 +109,14 @@ def test_pages_run_only_our_own_scripts_and_stand_in_no_frame(console):
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
     assert re.fullmatch(r"'self'( 'sha256-[A-Za-z0-9+/]{43}=')+", rules["script-src"])
     assert rules["frame-ancestors"] == rules["object-src"] == "'none'"
+
+
+@pytest.mark.parametrize("path", ["/operations", "/healthz", f"/media/{PHOTO}"])
+def test_a_stranger_whose_host_name_leads_here_is_not_answered(console, path):
+    answer, body = console.ask(f"{BASE}{path}", headers={"Host": f"stranger.example:{console.port}"})
+    assert answer.status == 403
+    assert body.startswith(b"The console has no sign-in")
+    assert answer.headers["X-Frame-Options"] == "DENY"
 
 
 def test_the_numbers_of_the_server_are_not_for_everybody(console):

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from ops_core.db.engine import get_engine
+from ops_core.domain.access import Actor, Role
 from ops_core.settings import get_settings
 from ops_core.ui import frame
 from tests.support.app import ENTRY, open_app, texts
+from tests.support.openid import OpenIdProvider
 from tests.support.ports import free_port
 from tests.support.showcase import fill
 
@@ -92,13 +94,39 @@ def test_the_page_is_back_after_the_database_is(database, monkeypatch, page):
 @every_page
 def test_a_visitor_below_the_pages_role_sees_one_sentence_and_no_data(monkeypatch, page):
     # without a database: a page that read anything before the check would say so
-    monkeypatch.setattr(frame, "visitor", lambda: frame.Visitor(name="guest", role=frame.Role.GUEST))
+    monkeypatch.setattr(frame, "visitor", lambda: Actor("guest", Role.GUEST))
     app = open_app(page)
     assert not app.exception
     (error,) = app.error
     assert "needs the role viewer" in error.value
     assert not app.metric
     assert not app.dataframe
+
+
+@every_page
+def test_who_is_signed_out_sees_the_sign_in_screen_alone(monkeypatch, page):
+    # without a database, as above
+    for name, value in OpenIdProvider(port=1).console_env(8501).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("VENUE_OPS_DEFAULT_ROLE", "viewer")
+    app = open_app(page, user={"is_logged_in": False})
+    assert not app.exception
+    assert not app.error
+    assert [button.label for button in app.button] == ["Sign in"]
+    assert not app.page_link
+    assert not app.metric
+    assert not app.dataframe
+
+
+@every_page
+def test_who_is_signed_in_is_named_with_their_role_and_may_sign_out(monkeypatch, page):
+    for name, value in OpenIdProvider(port=1).console_env(8501).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("VENUE_OPS_DEFAULT_ROLE", "viewer")
+    app = open_app(page, user={"is_logged_in": True, "email": "a*nn@example.org"})
+    assert not app.exception
+    assert [text.value for text in app.sidebar.text] == ["You are a*nn@example.org, viewer"]
+    assert app.button(key="sign_out").label == "Sign out"
 
 
 @every_page

@@ -1,4 +1,4 @@
-"""The Operations page: figures, table, what is under way, and one job opened."""
+"""The Operations page: figures, table, paging, what is new, opened jobs, empty screens."""
 
 from __future__ import annotations
 
@@ -7,36 +7,32 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ops_core.domain.errors import ErrorType as E
-from ops_core.domain.jobs import JobState, JobStatus
+from ops_core.domain.jobs import JobKind, JobState, JobStatus
 from tests.support.app import open_app, texts
-from tests.support.factories import (
-    make_enrichment,
-    make_heartbeat,
-    make_job,
-    make_venue,
-)
-from tests.support.showcase import draw_stored, fill
+from tests.support.factories import make_enrichment, make_heartbeat, make_job, make_venue
+from tests.support.showcase import fill
 
 pytestmark = pytest.mark.postgres
 
 PAGE = "pages/operations.py"
-PICKED, TABLE = "operations_picked", "operations_table"
+TICKED, TABLE = "operations_ticked", "operations_table"
 
 
 def figures(app):
     return {metric.label: metric.value for metric in app.metric}
 
 
-def pick(app, job):
-    """What a click on the job's row leaves behind (the click itself is tested in a browser)."""
-    app.session_state[PICKED] = job.id
-    return app.run()
+def rows(app):
+    return app.dataframe[0].value
 
 
-def test_the_four_figures_are_those_of_the_jobs_shown(database):
+def test_the_four_cards_count_what_matches_and_compare_with_the_period_before(database):
+    now = datetime.now(UTC)
     with database.begin() as connection:
         make_enrichment(connection, uploaded=3, failures=[E.RATE_LIMITED, E.FORBIDDEN])
         make_enrichment(connection, uploaded=4)
+        make_enrichment(connection, uploaded=1, failures=[E.NOT_FOUND], finished_at=now - timedelta(days=9))
+        make_enrichment(connection, uploaded=9, finished_at=now - timedelta(days=15))
         make_job(connection, state=JobState.EXECUTING)
     app = open_app(PAGE)
     assert figures(app) == {
@@ -45,19 +41,23 @@ def test_the_four_figures_are_those_of_the_jobs_shown(database):
         "Images failed": ":red[2]",
         "Retryable failures": ":orange[1]",
     }
+    changes = {metric.label: metric.delta for metric in app.metric}
+    assert changes == {
+        "Operations": "+1 (+100%) vs 1 before",
+        "Images uploaded": "+6 (+600%) vs 1 before",
+        "Images failed": "+1 (+100%) vs 1 before",
+        "Retryable failures": "+1 vs 0 before",
+    }
     assert all(metric.proto.help for metric in app.metric)
+    assert [sum(metric.proto.chart_data) for metric in app.metric] == [2, 7, 2, 1]
 
 
-def test_only_the_last_fifty_finished_jobs_are_shown_and_counted(database):
+def test_all_time_has_nothing_to_compare_with(database):
     with database.begin() as connection:
-        venue = make_venue(connection)
-        now = datetime.now(UTC)
-        for number in range(53):
-            make_job(connection, venue, images_uploaded=1, finished_at=now - timedelta(minutes=number))
-    app = open_app(PAGE)
-    assert len(app.dataframe[0].value) == 50
-    assert figures(app)["Operations"] == "50"
-    assert figures(app)["Images uploaded"] == ":green[50]"
+        make_enrichment(connection, uploaded=3)
+    app = open_app(PAGE, period="all")
+    assert figures(app)["Images uploaded"] == ":green[3]"
+    assert all(metric.delta == "" for metric in app.metric)
 
 
 def test_a_row_tells_venue_status_results_and_first_failure(database):
@@ -66,16 +66,151 @@ def test_a_row_tells_venue_status_results_and_first_failure(database):
         job = make_enrichment(
             connection, venue, uploaded=9, failures=[E.NOT_FOUND, E.RATE_LIMITED, E.RATE_LIMITED]
         )
-    row = open_app(PAGE).dataframe[0].value.iloc[0]
-    assert row["venue"] == "Klub Żaczek"
-    assert row["venue_id"] == venue.id
+    row = rows(open_app(PAGE)).iloc[0]
+    address = f"/admin/venue-images/operations?venue={venue.id}&period=all"
+    assert row["venue"].startswith(f"{address}#Klub %C5%BBaczek")
     assert row["id"] == job.id
     assert list(row["status"]) == ["Partial"]
+    assert list(row["standing"]) == ["Retryable"]
     assert row["results"] == "12 discovered, 9 uploaded, 3 failed"
     assert row["first_error"] == "❓ Not found"
     assert list(row["providers"]) == ["Google Places"]
     assert row["cost"] == pytest.approx(0.084)
     assert row["seconds"] == pytest.approx(3)
+    assert "Retry" in row["retry"]
+
+
+def test_discarded_and_cancelled_jobs_are_there_too(database):
+    with database.begin() as connection:
+        make_job(connection, state=JobState.DISCARDED, status=JobStatus.ERROR)
+        make_job(connection, state=JobState.CANCELLED)
+    found = rows(open_app(PAGE))
+    assert {status[0] for status in found["status"]} == {"Discarded", "Cancelled"}
+    assert found["retry"].isna().all()
+
+
+def test_retry_shows_only_where_something_is_retryable(database):
+    with database.begin() as connection:
+        transient = make_enrichment(connection, uploaded=1, failures=[E.NETWORK_TIMEOUT])
+        make_enrichment(connection, uploaded=1, failures=[E.NOT_FOUND, E.CORRUPT_IMAGE])
+        make_enrichment(connection, uploaded=1)
+    found = rows(open_app(PAGE))
+    assert found[found["retry"].notna()]["id"].tolist() == [transient.id]
+
+
+@pytest.fixture
+def many(database):
+    """117 jobs, some of which ended at the very same instant; their ids, newest first."""
+    now = datetime.now(UTC)
+    with database.begin() as connection:
+        venue = make_venue(connection)
+        made = [
+            make_job(connection, venue, images_uploaded=1, finished_at=now - timedelta(minutes=number // 3))
+            for number in range(117)
+        ]
+    return [job.id for job in sorted(made, key=lambda job: (job.finished_at, job.id), reverse=True)]
+
+
+def test_pages_of_fifty_go_through_all_of_them_and_back(many):
+    app = open_app(PAGE)
+    assert "117 operations" in texts(app)
+    assert figures(app)["Operations"] == "117"
+    assert rows(app)["id"].tolist() == many[:50]
+    assert app.button(key="newer").disabled
+    app.button(key="older").click().run()
+    assert rows(app)["id"].tolist() == many[50:100]
+    second = dict(app.query_params)
+    app.button(key="older").click().run()
+    assert rows(app)["id"].tolist() == many[100:]
+    assert app.button(key="older").disabled
+    app.button(key="newer").click().run()
+    assert rows(app)["id"].tolist() == many[50:100]
+    app.button(key="newest").click().run()
+    assert rows(app)["id"].tolist() == many[:50]
+    assert not app.query_params
+    assert rows(open_app(PAGE, **second))["id"].tolist() == many[50:100]
+
+
+def test_a_new_filter_begins_at_its_first_page(many):
+    app = open_app(PAGE)
+    app.button(key="older").click().run()
+    app.multiselect(key="f_status").set_value(["success"]).run()
+    assert rows(app)["id"].tolist() == many[:50]
+    assert dict(app.query_params) == {"status": "success"}
+
+
+def test_what_ends_later_is_announced_and_shown_on_request_only(database):
+    with database.begin() as connection:
+        first = make_enrichment(connection, uploaded=1)
+    app = open_app(PAGE)
+    with database.begin() as connection:
+        second = make_enrichment(connection, uploaded=1, finished_at=datetime.now(UTC) + timedelta(seconds=1))
+    app.selectbox(key="operations_every").set_value(10).run()
+    assert rows(app)["id"].tolist() == [first.id]
+    app.session_state["operations_every"] = 30
+    _forget()
+    app.run()
+    assert rows(app)["id"].tolist() == [first.id]
+    assert figures(app)["Operations"] == "1"
+    new = app.button(key="show_new")
+    assert new.label == "+1 new"
+    _wait_for_the_servers_clock(database, second.finished_at)
+    new.click().run()
+    assert rows(app)["id"].tolist() == [second.id, first.id]
+    assert "show_new" not in [button.key for button in app.button]
+
+
+def test_details_of_several_jobs_are_open_at_once_and_in_the_address(database):
+    with database.begin() as connection:
+        jobs = [make_enrichment(connection, uploaded=1) for _ in range(3)]
+    app = open_app(PAGE, job=str(jobs[0].id))
+    assert f"Job {jobs[0].id} ·" in texts(app)
+    app.session_state["place_open"] = (jobs[0].id, jobs[2].id)
+    app.run()
+    said = texts(app)
+    assert f"Job {jobs[0].id} ·" in said
+    assert f"Job {jobs[2].id} ·" in said
+    assert f"Job {jobs[1].id} ·" not in said
+    assert app.query_params["job"] == [str(jobs[0].id), str(jobs[2].id)]
+    app.button(key="close_all").click().run()
+    assert f"Job {jobs[0].id} ·" not in texts(app)
+    assert not app.query_params
+
+
+def test_an_opened_job_stays_open_through_filters_refresh_and_pages(many):
+    app = open_app(PAGE, job=str(many[60]))
+    for step in ("refresh", "older", "newest"):
+        app.button(key=step).click().run()
+        assert f"Job {many[60]} ·" in texts(app)
+    app.multiselect(key="f_status").set_value(["success"]).run()
+    assert f"Job {many[60]} ·" in texts(app)
+
+
+def test_ticks_are_kept_by_id_when_rows_move(database):
+    now = datetime.now(UTC)
+    with database.begin() as connection:
+        jobs = [make_enrichment(connection, finished_at=now - timedelta(hours=number)) for number in range(3)]
+    app = open_app(PAGE)
+    app.session_state[TICKED] = {jobs[1].id}
+    app.run()
+    assert app.session_state[TABLE]["selection"]["rows"] == [1]
+    with database.begin() as connection:
+        make_enrichment(connection, finished_at=now)
+    app.button(key="refresh").click().run()
+    assert len(rows(app)) == 4
+    assert app.session_state[TABLE]["selection"]["rows"] == [2]
+    assert app.session_state[TICKED] == {jobs[1].id}
+
+
+def test_another_page_and_back_keeps_the_view(database):
+    with database.begin() as connection:
+        make_enrichment(connection, uploaded=1)
+    app = open_app(PAGE, status="success", period="30d")
+    app.switch_page("streamlit_app.py").run()
+    app.query_params.clear()
+    app.switch_page(PAGE).run()
+    assert dict(app.query_params) == {"status": "success", "period": "30d"}
+    assert app.multiselect(key="f_status").value == ["success"]
 
 
 def test_before_the_first_job_the_page_says_how_to_begin(database):
@@ -110,59 +245,11 @@ def test_with_a_worker_the_strip_says_what_is_under_way(database):
 
 def test_the_time_of_the_data_is_on_the_viewers_clock(database):
     said = texts(open_app(PAGE))
+    assert "Data from" in said
     assert "(Europe/Warsaw)" in said
 
 
-def test_picking_a_row_opens_that_job(database, tmp_path):
-    with database.begin() as connection:
-        jobs = fill(connection, tmp_path / "data" / "store")
-    app = open_app(PAGE)
-    assert "Tick a row" in texts(app)
-    job = next(job for job in jobs if job.images_failed == 3)
-    pick(app, job)
-    assert not app.exception
-    assert f"Job {job.id} ·" in texts(app)
-    assert "Rate limited" in texts(app)
-    assert len(app.dataframe) == 3  # the jobs, its providers, its failed images
-    assert len(app.dataframe[2].value) == 3
-    assert len(app.image) == 8
-    assert app.session_state[TABLE]["selection"]["rows"] == [jobs.index(job)]
-
-
-def test_the_picked_job_stays_picked_when_new_ones_arrive_above_it(database):
-    with database.begin() as connection:
-        jobs = [
-            make_enrichment(connection, finished_at=datetime.now(UTC) - timedelta(hours=number))
-            for number in range(3)
-        ]
-    app = pick(open_app(PAGE), jobs[1])
-    assert f"Job {jobs[1].id} ·" in texts(app)
-    with database.begin() as connection:
-        make_enrichment(connection, finished_at=datetime.now(UTC))
-    next(button for button in app.button if button.label == "Refresh").click().run()
-    assert len(app.dataframe[0].value) == 4
-    assert f"Job {jobs[1].id} ·" in texts(app)
-    assert app.session_state[TABLE]["selection"]["rows"] == [2]
-
-
-def test_an_address_opens_its_job(database):
-    with database.begin() as connection:
-        job = make_enrichment(connection, uploaded=1)
-        make_enrichment(connection, uploaded=1)
-    assert f"Job {job.id} ·" in texts(open_app(PAGE, job=str(job.id)))
-
-
-@pytest.mark.parametrize("word", ["999999", "x", "-1", "٣", "1' OR 1=1", "9" * 40])
-def test_an_address_of_no_job_is_no_accident(database, word):
-    with database.begin() as connection:
-        make_enrichment(connection, uploaded=1)
-    app = open_app(PAGE, job=word)
-    assert not app.exception
-    assert not app.error
-    assert ("There is no job 999999" if word == "999999" else "Tick a row") in texts(app)
-
-
-def test_words_from_outside_are_shown_and_not_obeyed(database, tmp_path):
+def test_words_from_outside_are_shown_and_not_obeyed(database):
     evil = "**x** [y](javascript:alert(1)) <img src=x> :red[z] $a$"
     with database.begin() as connection:
         venue = make_venue(connection, name=evil)
@@ -176,23 +263,41 @@ def test_words_from_outside_are_shown_and_not_obeyed(database, tmp_path):
     app = open_app(PAGE, job=str(job.id))
     assert not app.exception
     drawn = [element.value for element in (*app.markdown, *app.warning) if "javascript" in str(element.value)]
-    assert len(drawn) == 3  # headline, summary, error of the run
+    assert drawn
     assert all(r"\[y\]\(javascript\:alert\(1\)\)" in text and r"\<img" in text for text in drawn)
+    link = rows(app)["venue"].iloc[0]
+    assert link.startswith("/admin/venue-images/operations?venue=")
+    assert "<" not in link
 
 
-def test_thumbnails_carry_their_attribution(database, tmp_path):
+def test_the_words_of_an_operation_fit_its_kind(database):
     with database.begin() as connection:
-        job = make_enrichment(connection, uploaded=2)
-        draw_stored(connection, tmp_path / "data" / "store")
-    app = open_app(PAGE, job=str(job.id))
-    credits = [caption.value for caption in app.caption if "Photographer" in caption.value]
-    assert len(credits) == len(app.image) == 2
-    assert all("Google Places" in credit for credit in credits)
+        make_enrichment(connection, uploaded=1, failures=[E.NOT_FOUND], kind=JobKind.RETRY)
+    row = rows(open_app(PAGE)).iloc[0]
+    assert row["results"] == "2 retried, 1 uploaded, 1 failed"
+    assert row["kind"] == "Retry"
 
 
-def test_a_photo_that_the_store_lost_is_a_sentence_not_a_crash(database):
+def test_the_page_stands_with_jobs_of_every_outcome(database, tmp_path):
     with database.begin() as connection:
-        job = make_enrichment(connection, uploaded=1)
-    app = open_app(PAGE, job=str(job.id))
+        jobs = fill(connection, tmp_path / "data" / "store")
+    app = open_app(PAGE)
+    assert rows(app)["id"].tolist() == [job.id for job in jobs]
     assert not app.exception
-    assert "not in this store" in texts(app)
+
+
+def _forget():
+    from ops_core.ui import cached
+
+    cached.newer.clear()
+
+
+def _wait_for_the_servers_clock(database, moment):
+    from ops_core.db.operations import server_time
+    from tests.support.waiting import wait_until
+
+    def passed():
+        with database.connect() as connection:
+            return server_time(connection) > moment
+
+    wait_until(passed, seconds=10)

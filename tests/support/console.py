@@ -6,7 +6,7 @@ import http.client
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,9 +43,14 @@ class Console:
 
 
 @contextmanager
-def running_console(database_url: str, data_dir: Path) -> Iterator[Console]:
-    """A console for that database and data folder, started from another folder than the project's."""
-    port = free_port()
+def running_console(
+    database_url: str, data_dir: Path, *, port: int | None = None, env: Mapping[str, str] | None = None
+) -> Iterator[Console]:
+    """A console for that database and data folder, started from another folder than the project's.
+
+    `env` is added to its environment.
+    """
+    port = port or free_port()
     data_dir.mkdir(parents=True, exist_ok=True)
     log = data_dir / "console.log"
     with log.open("wb") as output:
@@ -58,6 +63,7 @@ def running_console(database_url: str, data_dir: Path) -> Iterator[Console]:
                 "DATABASE_URL": database_url,
                 "VENUE_OPS_DATA_DIR": str(data_dir),
                 "VENUE_OPS_CONSOLE_PORT": str(port),
+                **(env or {}),
             },
             stdout=output,
             stderr=subprocess.STDOUT,

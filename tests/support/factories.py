@@ -12,9 +12,9 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, insert
+from sqlalchemy import Connection, Row, Table, insert, select, update
 
-from ops_core.db import schema
+from ops_core.db import job_totals, schema
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.images import AttemptOutcome, ImageState
 from ops_core.domain.jobs import (
@@ -79,8 +79,13 @@ def make_provider(connection: Connection, **columns: Any) -> Row[Any]:
     return _insert(connection, schema.Provider, values | columns)
 
 
-def make_job(connection: Connection, venue: Row[Any] | None = None, **columns: Any) -> Row[Any]:
-    """A job of `venue` (or of a new one): an enrichment completed with success a minute ago."""
+def make_job(
+    connection: Connection, venue: Row[Any] | None = None, *, settled: bool = True, **columns: Any
+) -> Row[Any]:
+    """A job of `venue` (or of a new one): an enrichment completed with success a minute ago.
+
+    A finished job is counted at once; for `settled=False` call `settle` once its images are there.
+    """
     state = JobState(columns.get("state", JobState.COMPLETED))
     kind = JobKind(columns.get("kind", JobKind.ENRICHMENT))
     now = datetime.now(UTC)
@@ -111,7 +116,16 @@ def make_job(connection: Connection, venue: Row[Any] | None = None, **columns: A
             "claimed_until": now + timedelta(minutes=1),
             "claim": 1,
         }
-    return _insert(connection, schema.Job, values | columns)
+    job = _insert(connection, schema.Job, values | columns)
+    return settle(connection, job) if settled and state in FINISHED_STATES else job
+
+
+def settle(connection: Connection, job: Row[Any]) -> Row[Any]:
+    """Count a finished job, as the transaction that ends it does; the job's row as it is then."""
+    job_totals.hold_images(connection, [job.id])
+    job_totals.settle(connection, [job.id])
+    columns = schema.Job.__table__.columns
+    return connection.execute(select(*columns).where(columns.id == job.id)).one()
 
 
 def make_job_provider(
@@ -190,6 +204,9 @@ def make_attempt(
         )
         values["status_code"] = image.status_code
         values["detail"] = image.detail
+        connection.execute(
+            update(schema.Image).where(schema.Image.id == image.id).values(failed_job=values["job_id"])
+        )
     return _insert(connection, schema.Attempt, values | columns)
 
 
@@ -259,6 +276,7 @@ def make_enrichment(
         images_failed=figures.failed,
         args={"venue_id": venue.id},
         meta=meta,
+        settled=False,
         **columns,
     )
     for image in (*images, *failed):
@@ -275,4 +293,4 @@ def make_enrichment(
         cost_usd=cost,
         duration_ms=420,
     )
-    return job
+    return settle(connection, job)

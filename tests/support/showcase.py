@@ -23,6 +23,7 @@ from tests.support.factories import (
     make_job,
     make_job_provider,
     make_venue,
+    settle,
 )
 
 _VENUES = {
@@ -41,8 +42,11 @@ _FAILURES: tuple[tuple[E, ...], ...] = (
 )
 
 
-def fill(connection: Connection, store: Path, now: datetime | None = None) -> list[Row[Any]]:
-    """Jobs of every outcome, a worker and a dispatcher that live; returns the jobs, newest first."""
+def fill(connection: Connection, store: Path | None, now: datetime | None = None) -> list[Row[Any]]:
+    """Jobs of every outcome, a worker and a dispatcher that live; returns the jobs, newest first.
+
+    With a `store`, the pictures of uploaded images are drawn into it.
+    """
     now = now or datetime.now(UTC)
     jobs: list[Row[Any]] = []
     venues = []
@@ -81,7 +85,7 @@ def fill(connection: Connection, store: Path, now: datetime | None = None) -> li
             meta={"summary": "11 venues were due, 11 enrichments queued"},
         ),
     ]
-    refused = make_job(connection, venues[4], status=JobStatus.ERROR, finished_at=next(at))
+    refused = make_job(connection, venues[4], settled=False, status=JobStatus.ERROR, finished_at=next(at))
     make_job_provider(
         connection,
         refused,
@@ -90,14 +94,15 @@ def fill(connection: Connection, store: Path, now: datetime | None = None) -> li
         status_code=401,
         reason="API key not valid. Please pass a valid API key.",
     )
-    jobs.append(refused)
+    jobs.append(settle(connection, refused))
     make_job(connection, venues[0], state=JobState.EXECUTING)
     for venue in venues[1:4]:
         make_job(connection, venue, state=JobState.AVAILABLE)
     make_image(connection, venues[0], state=ImageState.PERMANENTLY_FAILED, error_type=E.BAD_GATEWAY)
     make_heartbeat(connection, "worker")
     make_heartbeat(connection, "dispatcher")
-    draw_stored(connection, store)
+    if store:
+        draw_stored(connection, store)
     return sorted(jobs, key=lambda job: (job.finished_at, job.id), reverse=True)
 
 

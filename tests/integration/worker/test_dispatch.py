@@ -14,7 +14,7 @@ from ops_core.domain.jobs import JobKind
 from ops_core.settings import Settings
 from ops_core.work import dispatch
 from ops_core.work.dispatch import NotSent
-from tests.support.factories import make_city, make_venue
+from tests.support.factories import make_city, make_job, make_venue
 
 pytestmark = pytest.mark.postgres
 
@@ -49,6 +49,25 @@ def test_due_jobs_are_sent_in_order_in_messages_of_a_few(database: Engine) -> No
     assert dispatch.tell(database, SETTINGS, told) == 0
 
 
+def test_each_message_is_of_one_kind_and_whoever_is_due_first_goes_first(database: Engine) -> None:
+    enrichments = add_jobs(database, 6)
+    with database.begin() as connection:
+        retries = [make_job(connection, make_venue(connection), kind="retry", state="available").id]
+        scan = jobs.enqueue(connection, JobKind.CLEANUP, actor="a")
+        connection.execute(
+            text("UPDATE jobs SET scheduled_at = now() - interval '1 hour' WHERE id = ANY(:ids)"),
+            {"ids": [*retries, enrichments[5]]},
+        )
+    told = Told()
+    dispatch.tell(database, SETTINGS, told)
+    assert told.messages == [
+        (JobKind.CLEANUP, [scan]),
+        (JobKind.ENRICHMENT, [enrichments[5], *enrichments[:3]]),
+        (JobKind.RETRY, retries),
+        (JobKind.ENRICHMENT, enrichments[3:5]),
+    ]
+
+
 def test_what_a_broker_did_not_take_is_sent_when_it_is_back(database: Engine) -> None:
     job_ids = add_jobs(database, 10)
     told = Told(capacity=1)
@@ -60,6 +79,7 @@ def test_what_a_broker_did_not_take_is_sent_when_it_is_back(database: Engine) ->
 
 def test_a_schedule_that_is_due_fires_once_however_often_it_was_missed(database: Engine) -> None:
     with database.begin() as connection:
+        connection.execute(text("DELETE FROM schedules WHERE name <> 'enrich-stale'"))
         connection.execute(text("UPDATE schedules SET next_run_at = now() - interval '3 days'"))
         connection.execute(
             text("""
@@ -97,6 +117,7 @@ def test_a_schedule_that_is_due_fires_once_however_often_it_was_missed(database:
 
 def test_a_schedule_nobody_can_read_is_switched_off_and_the_others_fire(database: Engine) -> None:
     with database.begin() as connection:
+        connection.execute(text("DELETE FROM schedules WHERE name <> 'enrich-stale'"))
         connection.execute(text("UPDATE schedules SET next_run_at = now()"))
         connection.execute(
             text("""

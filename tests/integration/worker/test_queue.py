@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from ops_core import actions
+from ops_core.domain.access import Actor, Role
 from ops_core.domain.jobs import JobKind
 from ops_core.embedded.valkey import EmbeddedValkey
 from ops_core.sandbox.faults import Fault
@@ -17,12 +18,14 @@ from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.worker]
 
+ANNA = Actor("anna", Role.OPERATOR)
+
 
 def test_a_click_is_carried_out_by_a_worker(system: System) -> None:
     system.start_worker()
     (venue_id,) = system.add_venues(1)
 
-    queued = actions.enrich_venue(system.engine, venue_id, actor="anna")
+    queued = actions.enrich_venue(system.engine, venue_id, actor=ANNA)
 
     system.wait_for_jobs()
     assert system.value("SELECT status FROM jobs WHERE id = :id", id=queued.job_id) == "success"
@@ -35,7 +38,7 @@ def test_a_batch_becomes_one_enrichment_a_venue(system: System) -> None:
     system.start_dispatcher()
     venue_ids = system.add_venues(30)
 
-    batch = actions.enrich_batch(system.engine, [*venue_ids, 999_999], actor="anna")
+    batch = actions.enrich_batch(system.engine, [*venue_ids, 999_999], actor=ANNA)
 
     wait_until(lambda: system.value("SELECT count(*) FROM jobs WHERE kind = 'enrichment'"), lambda n: n == 30)
     system.wait_for_jobs()
@@ -54,7 +57,7 @@ def test_the_stale_scan_finds_venues_that_are_due_and_the_schedule_starts_it(sys
         connection.exec_driver_sql(
             f"UPDATE venues SET last_checked_at = now() - interval '1 day' WHERE id = {venue_ids[0]}"
         )
-        connection.exec_driver_sql("UPDATE schedules SET next_run_at = now()")
+        connection.exec_driver_sql("UPDATE schedules SET next_run_at = now() WHERE name = 'enrich-stale'")
 
     system.start_dispatcher()
 
@@ -152,7 +155,7 @@ def test_a_worker_that_is_stopped_gives_back_what_it_holds_at_once(system: Syste
     system.env |= {"VENUE_OPS_STALL_TIMEOUT": "30", "VENUE_OPS_DOWNLOAD_TIMEOUT": "30"}
     worker = system.start_worker()
     (venue_id,) = system.add_venues(1)
-    actions.enrich_venue(system.engine, venue_id, actor="anna")
+    actions.enrich_venue(system.engine, venue_id, actor=ANNA)
     wait_until(system.uploading)
 
     began = time.monotonic()
@@ -175,7 +178,7 @@ def test_a_broker_that_was_away_and_lost_all_only_delays(system: System, broker:
     broker.stop()
     (venue_id,) = system.add_venues(5)[-1:]
     began = time.monotonic()
-    queued = actions.enrich_venue(system.engine, venue_id, actor="anna")
+    queued = actions.enrich_venue(system.engine, venue_id, actor=ANNA)
     assert time.monotonic() - began < 3, "a click must not hang on a broker that is away"
     assert queued.is_new
     for path in broker.folder.rglob("appendonlydir/*"):

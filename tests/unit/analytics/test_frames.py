@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import pytest
 
 from ops_core.analytics import frames
@@ -19,6 +18,8 @@ def job(**values):
         "images_uploaded": 9,
         "images_failed": 3,
         "recovered": 0,
+        "retryable": 0,
+        "queued": None,
     } | values
 
 
@@ -27,7 +28,7 @@ def job(**values):
     [
         (job(), "12 discovered, 9 uploaded, 3 failed"),
         (job(images_failed=0), "12 discovered, 9 uploaded"),
-        (job(recovered=2), "12 discovered, 9 uploaded, 3 failed (2 recovered since)"),
+        (job(recovered=2), "12 discovered, 9 uploaded, 3 failed, 2 recovered since"),
         (job(images_uploaded=0, images_failed=0, existing=12), "12 discovered, 12 already stored"),
         (
             job(images_uploaded=2, images_failed=0, existing=9, left=1),
@@ -46,25 +47,27 @@ def test_results_in_words(values, words):
 
 
 @pytest.mark.parametrize(
-    ("state", "status", "label"),
+    ("outcome", "label"),
+    [("no_images", "No images"), ("success", "Success"), ("discarded", "Discarded")],
+)
+def test_the_badge_of_a_finished_job(outcome, label):
+    assert frames.outcome_label(outcome) == label
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
     [
-        ("completed", "no_images", "No images"),
-        ("completed", "success", "Success"),
-        ("discarded", "error", "Discarded"),
-        ("cancelled", None, "Cancelled"),
+        (job(), "Still failed"),
+        (job(retryable=1), "Retryable"),
+        (job(retryable=1, queued=5), "Queued"),
+        (job(recovered=3), "Recovered"),
+        (job(images_failed=0), None),
     ],
 )
-def test_the_badge_of_a_finished_job(state, status, label):
-    assert frames.outcome_label(state, status) == label
+def test_what_became_of_the_failures(values, word):
+    assert frames.standing(values) == word
 
 
 def test_an_error_is_shown_with_icon_and_label_of_the_error_table():
     assert frames.error_label("rate_limited") == "⏱️ Rate limited"
     assert frames.error_label(None) is None
-
-
-def test_figures_of_no_jobs_are_zero():
-    none = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in frames.JOBS.items()})
-    assert frames.figures(none) == frames.Figures(
-        operations=0, uploaded=0, failed=0, retryable=0, recovered=0
-    )

@@ -22,6 +22,13 @@ def test_ordinary_words_are_left_alone(text):
     assert plain(text) == text
 
 
+@pytest.mark.parametrize("address", ["https://e.org/a", "HTTP://e.org", "www.e.org", "WWW.e.org/a"])
+def test_an_address_among_the_words_does_not_become_a_link(address):
+    shown = re.sub(r"\\(.)", r"\1", plain(f"see {address} now"))
+    assert not re.search(r"https?://|www\.", shown, re.IGNORECASE)
+    assert shown.replace("\u2060", "") == f"see {address} now"
+
+
 @pytest.mark.parametrize(
     "url", ["javascript:alert(1)", "data:text/html,x", "//host/x", "", None, "JavaScript:alert(1)"]
 )

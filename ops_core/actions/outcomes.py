@@ -1,0 +1,42 @@
+"""How an action ends: what it queued, or why it was not carried out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ops_core.domain.retry_plan import RetryPlan
+
+
+class Refused(Exception):
+    """The action was not carried out; the message says why and what to do."""
+
+
+class NotAllowed(Refused):
+    """The actor's role does not allow the action."""
+
+
+class Changed(Refused):
+    """What would be done is not what the person was shown; `plan` is what it would be now."""
+
+    def __init__(self, plan: RetryPlan) -> None:
+        super().__init__("The failures changed meanwhile: look at the new numbers and confirm again.")
+        self.plan = plan
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The job that carries an action out, and whether it was there already."""
+
+    job_id: int
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitted:
+    """A retry request, and whether it was there already (a second click of the same dialog)."""
+
+    request_id: int
+    is_new: bool
+    images: int  #: That are tried.
+    venues: int  #: That these belong to.
+    plan: RetryPlan  #: As submitted.

@@ -1,0 +1,25 @@
+"""The little that themes cannot say: less margin around wide pages, and the orange of retry buttons."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ops_core.analytics import palette
+
+#: Keys of the buttons that order a retry for more than one row.
+ORANGE = ("retry_all", "retry_confirm")
+
+
+def apply() -> None:
+    """Add it to the page."""
+    theme = palette.DARK if st.context.theme.type == "dark" else palette.LIGHT
+    fill = theme.shades["orange"].mark
+    buttons = ", ".join(f".st-key-{key} button:not(:disabled)" for key in ORANGE)
+    margin = "clamp(1rem, 2.5vw, 2.5rem)"
+    st.html(
+        f"""<style>
+        .stMainBlockContainer {{ padding-left: {margin}; padding-right: {margin}; }}
+        {buttons} {{ background: {fill}; border-color: {fill}; color: {theme.page}; }}
+        {buttons.replace("disabled)", "disabled):hover")} {{ filter: brightness(0.92); color: {theme.page}; }}
+        </style>"""
+    )

@@ -1,0 +1,216 @@
+"""Scopes and plans of retries: nothing of a scope is lost, nothing is tried that must not be."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ops_core.domain.errors import Classification, ErrorType, info
+from ops_core.domain.filters import Filters, View
+from ops_core.domain.images import MAX_RETRIES, AttemptOutcome, ImageState
+from ops_core.domain.jobs import JobKind, JobOutcome
+from ops_core.domain.retries import ItemState, Scope
+from ops_core.domain.retry_plan import (
+    Group,
+    RetryPlan,
+    SkipReason,
+    in_words,
+    item_end,
+    make_plan,
+    retried_in_words,
+    skip_reason,
+)
+
+PRICES = {"google_places": Decimal("0.007"), "wikimedia_commons": Decimal(0)}
+IDS = st.lists(st.integers(1, 2**63 - 1), min_size=1, max_size=5).map(tuple)
+TIMES = st.none() | st.datetimes(timezones=st.just(UTC))
+
+
+def some(kind: type) -> st.SearchStrategy[tuple]:
+    return st.lists(st.sampled_from(list(kind)), max_size=3).map(tuple)
+
+
+FILTERS = st.builds(
+    Filters,
+    view=st.sampled_from(View),
+    providers=st.lists(st.text(max_size=5), max_size=2).map(tuple),
+    error_types=some(ErrorType),
+    outcomes=some(JobOutcome),
+    kinds=some(JobKind),
+    cities=st.lists(st.integers(1, 10**9), max_size=2).map(tuple),
+    venue=st.text(max_size=10),
+    text=st.text(max_size=10),
+    since=TIMES,
+    until=TIMES,
+)
+SCOPES = st.one_of(
+    st.builds(Scope, venues=IDS),
+    st.builds(Scope, jobs=IDS),
+    st.builds(Scope, filters=FILTERS),
+    st.just(Scope(everything=True)),
+)
+
+
+@st.composite
+def images(draw: st.DrawFn) -> Group:
+    """One image, as the database lets it be."""
+    state = draw(st.sampled_from(ImageState))
+    failed = state in (ImageState.FAILED, ImageState.PERMANENTLY_FAILED)
+    error = draw(st.sampled_from(ErrorType))
+    if state in (ImageState.UPLOADED, ImageState.DISCOVERED):
+        error = None
+    elif not failed:
+        error = draw(st.sampled_from([None, error]))
+    return Group(
+        provider=draw(st.sampled_from(["google_places", "wikimedia_commons", "here"])),
+        state=state,
+        error_type=error,
+        at_limit=draw(st.booleans()),
+        in_open_request=draw(st.booleans()),
+    )
+
+
+def plan(groups: list[Group]) -> RetryPlan:
+    return make_plan(groups, venues=1, prices=PRICES)
+
+
+@given(SCOPES)
+def test_a_scope_survives_being_stored(scope: Scope) -> None:
+    assert Scope.from_json(json.loads(json.dumps(scope.to_json()))) == scope
+    assert scope.in_words()
+
+
+@pytest.mark.parametrize(
+    ("scope", "words"),
+    [
+        (Scope(venues=(12,)), "venue #12"),
+        (Scope(venues=(3, 1, 3)), "2 venues"),
+        (Scope(jobs=(7,)), "operation #7"),
+        (Scope(jobs=(1, 2, 3)), "3 operations"),
+        (Scope(filters=Filters()), "all operations that match"),
+        (Scope(everything=True), "all venues"),
+    ],
+)
+def test_a_scope_says_what_it_is(scope: Scope, words: str) -> None:
+    assert scope.in_words() == words
+
+
+@pytest.mark.parametrize("parts", [{}, {"venues": ()}, {"venues": (1,), "everything": True}])
+def test_a_scope_is_exactly_one_thing(parts: dict) -> None:
+    with pytest.raises(ValueError, match="exactly one"):
+        Scope(**parts)
+
+
+@given(st.lists(images()))
+def test_what_is_tried_and_what_is_skipped_are_the_scope(found: list[Group]) -> None:
+    made = plan(found)
+    assert made.in_scope == len(found)
+    assert sum(share.images for share in made.by_provider) == made.images
+    assert made.calls == sum(share.calls for share in made.by_provider)
+    assert all(made.skipped.values())
+    assert SkipReason.BROKEN not in made.skipped
+
+
+@given(st.lists(images()))
+def test_counting_alike_images_together_changes_nothing(found: list[Group]) -> None:
+    together = [replace(image, images=count) for image, count in Counter(found).items()]
+    assert plan(together) == plan(found)
+
+
+@given(images())
+def test_only_transient_failures_below_the_limit_are_tried(image: Group) -> None:
+    if plan([image]).images:
+        assert not image.in_open_request
+        assert image.state in (ImageState.FAILED, ImageState.DISCOVERED)
+        if image.state is ImageState.FAILED:
+            assert image.error_type is not None
+            assert info(image.error_type).classification is Classification.TRANSIENT
+            assert not image.at_limit
+
+
+@given(st.lists(images()))
+def test_what_was_queued_is_not_queued_again(found: list[Group]) -> None:
+    after = [
+        replace(image, in_open_request=image.in_open_request or plan([image]).images == 1) for image in found
+    ]
+    assert plan(after).images == 0
+    assert plan(after).in_scope == len(found)
+
+
+@given(st.lists(images()))
+def test_a_plan_survives_being_stored(found: list[Group]) -> None:
+    made = plan(found)
+    assert RetryPlan.from_json(json.loads(json.dumps(made.to_json()))) == made
+
+
+def test_a_plan_counts_the_paid_calls_of_each_provider() -> None:
+    failed = {
+        "state": ImageState.FAILED,
+        "error_type": ErrorType.RATE_LIMITED,
+        "at_limit": False,
+        "in_open_request": False,
+    }
+    made = plan(
+        [
+            Group(provider="wikimedia_commons", images=5, **failed),
+            Group(provider="google_places", images=3, **failed),
+        ]
+    )
+    assert [(share.provider, share.images, share.calls) for share in made.by_provider] == [
+        ("google_places", 3, 3),
+        ("wikimedia_commons", 5, 0),
+    ]
+    assert made.cost_usd == Decimal("0.021")
+
+
+@given(image=images(), tried=st.none() | st.sampled_from(AttemptOutcome), error=st.sampled_from(ErrorType))
+def test_an_image_ends_once_nothing_can_happen_to_it_any_more(
+    image: Group, tried: AttemptOutcome | None, error: ErrorType
+) -> None:
+    end = item_end(
+        image.state,
+        image.error_type,
+        at_limit=image.at_limit,
+        tried=tried,
+        tried_error=None if tried in (None, AttemptOutcome.UPLOADED) else error,
+    )
+    final = tried in (AttemptOutcome.UPLOADED, AttemptOutcome.FAILED)
+    reason = skip_reason(image.state, image.error_type, at_limit=image.at_limit)
+    assert (end is None) == (not final and reason in (None, SkipReason.IN_FLIGHT))
+    if end is None:
+        return
+    assert end.state in (ItemState.UPLOADED, ItemState.FAILED, ItemState.SKIPPED)
+    assert (end.state is ItemState.UPLOADED) == (tried is AttemptOutcome.UPLOADED)
+    assert (end.reason is None) == (end.state is ItemState.UPLOADED)
+    if end.state is ItemState.SKIPPED:
+        assert end.reason == reason
+    if end.state is ItemState.FAILED:
+        assert end.reason == error
+
+
+def test_the_limit_is_the_one_of_the_rule() -> None:
+    assert str(MAX_RETRIES) in SkipReason.LIMIT.words
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ((4, 1, {}), "Retried 5 images, 4 uploaded, 1 failed"),
+        ((1, 0, {}), "Retried 1 image, 1 uploaded"),
+        ((0, 2, {SkipReason.RECOVERED: 1}), "Retried 2 images, 0 uploaded, 2 failed, 1 already stored"),
+        ((0, 0, {SkipReason.RECOVERED: 3}), "Nothing retried, 3 already stored"),
+    ],
+)
+def test_a_retry_says_what_it_did(counts: tuple, words: str) -> None:
+    assert retried_in_words(*counts) == words
+
+
+def test_reasons_are_told_with_their_counts() -> None:
+    assert in_words({SkipReason.PERMANENT: 1_200, SkipReason.IN_FLIGHT: 1}) == "1,200 permanent, 1 in flight"

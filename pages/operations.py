@@ -12,7 +12,6 @@ with open_page("Operations") as person:
     may_retry = person.role >= Role.OPERATOR
     zone = zone_name()
     filters.arrive()
-    place.tell()
     now = live.as_of()
     names = cached.provider_names()
 

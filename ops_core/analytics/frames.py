@@ -29,6 +29,7 @@ OPERATIONS = {
     "images_failed": "int64",
     "retryable": "int64",
     "recovered": "int64",
+    "failed_later": "int64",  # of images it left failed: failed again in a later job
     "queued": "Int64",  # the open retry request that holds some of its images
     "first_error": "str",
     "cost_usd": "float64",
@@ -84,10 +85,13 @@ def standing(job: Mapping[str, Any]) -> str | None:
         return None
     if job["retryable"]:
         return RETRYABLE
-    return RECOVERED if job["recovered"] == job["images_failed"] else STILL_FAILED
+    if job["recovered"] == job["images_failed"]:
+        return RECOVERED
+    return FAILED_LATER if job["recovered"] + job["failed_later"] == job["images_failed"] else STILL_FAILED
 
 
-QUEUED, RETRYABLE, RECOVERED, STILL_FAILED = "Queued", "Retryable", "Recovered", "Still failed"
+QUEUED, RETRYABLE, RECOVERED = "Queued", "Retryable", "Recovered"
+FAILED_LATER, STILL_FAILED = "Failed again", "Still failed"
 
 
 def outcome_label(outcome: str) -> str:

@@ -94,6 +94,7 @@ STANDING: dict[str, str] = {
     "Queued": "blue",
     "Retryable": "orange",
     "Recovered": "green",
+    "Failed again": "gray",
     "Still failed": "red",
 }
 CLASSIFICATION: dict[Classification, str] = {

@@ -55,9 +55,9 @@ def page(
 ) -> Page:
     """The newest operations, or those next to a key on one side of it; at most one side is given.
 
-    Columns beside those of the job's row: `retryable` counts the images it left failed that may be
-    retried now, `recovered` those in the store now, `queued` is the open retry request that holds
-    some of them.
+    Columns beside those of the job's row, all of the images it left failed: `recovered` are in the
+    store now, `failed_later` failed again in a later job, `retryable` are still this job's and may
+    be retried now; `queued` is the open retry request that holds some of them.
     """
     place = tuple_(Job.finished_at, Job.id)
     question = select(Job.id).where(*conditions(filters)).limit(limit + 1)
@@ -104,6 +104,7 @@ def rows(connection: Connection, ids: Sequence[int]) -> Sequence[RowMapping]:
         .subquery("ends")
     )
     may_retry = and_(
+        Image.failed_job == ends.c.job_id,
         Image.state == ImageState.FAILED,
         Image.error_type.in_(TRANSIENT_TYPES),
         Image.retry_count < MAX_RETRIES,
@@ -114,6 +115,9 @@ def rows(connection: Connection, ids: Sequence[int]) -> Sequence[RowMapping]:
             ends.c.job_id,
             func.count().filter(may_retry).label("retryable"),
             func.count().filter(Image.state == ImageState.UPLOADED).label("recovered"),
+            func.count()
+            .filter(Image.state != ImageState.UPLOADED, Image.failed_job != ends.c.job_id)
+            .label("failed_later"),
             func.max(RetryItem.request_id).label("queued"),
         )
         .join(Image, Image.id == ends.c.image_id)
@@ -147,6 +151,7 @@ def rows(connection: Connection, ids: Sequence[int]) -> Sequence[RowMapping]:
             Job.first_error,
             func.coalesce(failures.c.retryable, 0).label("retryable"),
             func.coalesce(failures.c.recovered, 0).label("recovered"),
+            func.coalesce(failures.c.failed_later, 0).label("failed_later"),
             failures.c.queued,
         )
         .outerjoin(Venue, Venue.id == Job.venue_id)

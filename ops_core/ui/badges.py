@@ -104,7 +104,12 @@ def outcome_column() -> Any:
 
 def standing_column() -> Any:
     """The column for what became of a job's failures: cells are lists of one `standing`."""
-    return _column("Failures", palette.STANDING, "What its failed images are now", width=100)
+    return _column(
+        "Failures",
+        palette.STANDING,
+        "What its failed images are now. Failed again: a later operation tried them and holds them",
+        width=100,
+    )
 
 
 def provider_column(names: Mapping[str, str], label: str) -> Any:

@@ -22,7 +22,7 @@ STRIP_SECONDS = 5
 def figure_cards(figures: PeriodFigures) -> None:
     """The four figures of the operations that match, with their course and the period before."""
     this, before, series = figures.this, figures.before, figures.series
-    with st.grid("auto", min_column_width=210, gap="small"):
+    with st.grid(4, min_column_width=165, gap="small"):
         _figure(
             "Operations",
             "Finished jobs that match the filters.",
@@ -81,7 +81,7 @@ def _figure(
         border=True,
         height=CARD_HEIGHT,
         delta=None if before is None else _change(count, before),
-        delta_color=better or "off",
+        delta_color="off" if better is None or count == before else better,
         delta_arrow="auto" if before is not None and count != before else "off",
         chart_data=list(series) if len(series) > 1 else None,
         chart_type="area",

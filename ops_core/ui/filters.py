@@ -54,9 +54,11 @@ _NO_DATES: dict[str, Any] = {"first": None, "last": None, "since": None, "until"
 
 
 def arrive() -> None:
-    """Take up what the address says, if it says something new."""
-    if place.arrive(_VIEW) or _VIEW not in st.session_state:
+    """Take up what the address says, if it says something new, and keep it saying what is shown."""
+    arrived = place.arrive(_VIEW)
+    if arrived or _VIEW not in st.session_state:
         _fill(place.here().choice)
+    place.tell(arrived=arrived)
 
 
 def set_choice(choice: Choice) -> None:
@@ -94,10 +96,19 @@ def narrow(pick: Pick) -> None:
 
 def views(now: datetime, zone: ZoneInfo) -> None:
     """The quick views and the dates."""
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    left, right = st.columns([1, 1], vertical_alignment="bottom")
     with left:
         st.tabs(list(VIEWS.values()), key=_VIEW, on_change=_changed)
     with right, st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="bottom"):
+        if place.here().choice != Choice():
+            st.button(
+                "Clear all",
+                key="clear_filters",
+                icon=":material/filter_alt_off:",
+                type="tertiary",
+                help="No filter, the last 7 days",
+                on_click=clear,
+            )
         if place.here().choice.period is Period.CUSTOM:
             st.date_input(
                 "From and to",
@@ -145,8 +156,6 @@ def bar(facets: Facets, names: Mapping[str, str]) -> None:
             width=_WIDTH,
             on_change=_changed,
         )
-        if choice != Choice():
-            st.button("Clear all", key="clear_filters", icon=":material/filter_alt_off:", on_click=clear)
     for label, words in (("Venue", choice.venue), ("Search", choice.text)):
         if too_short(words):
             st.caption(

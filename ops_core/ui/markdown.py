@@ -7,14 +7,14 @@ from urllib.parse import quote, urlsplit
 
 _MARKS = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])")
 #: Where words that look like a web address would become a link by themselves, whatever is escaped.
-_ADDRESSES = re.compile(r"(?<=https:)(?=//)|(?<=http:)(?=//)|(?<=www)(?=\.)", re.IGNORECASE)
+_ADDRESSES = re.compile(r"(?<=https:)(?=//)|(?<=http:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=\w)", re.IGNORECASE)
 _WORD_JOINER = "\u2060"
 
 
 def plain(text: str) -> str:
     """`text` so that Markdown shows it as it is: no links, images, badges, formulas or line breaks.
 
-    A web address in it is held together by an invisible character, for a bare one would be a link.
+    Web and mail addresses in it are held together by an invisible character: bare ones would be links.
     """
     return _MARKS.sub(r"\\\1", _ADDRESSES.sub(_WORD_JOINER, " ".join(text.split())))
 

@@ -72,8 +72,11 @@ def here() -> Place:
     )
 
 
-def tell() -> None:
-    """Write the session's place into the address."""
+def tell(*, arrived: bool) -> None:
+    """Write the session's place into the address.
+
+    Also when it seems to stand there already: after a link to the page itself only Streamlit knows.
+    """
     place = here()
     params = params_of(place.choice)
     if place.open_jobs:
@@ -81,10 +84,9 @@ def tell() -> None:
     for name, key in (("before", place.older_than), ("after", place.newer_than)):
         if key:
             params[name] = [_word(key)]
-    state = st.session_state
-    if {name: st.query_params.get_all(name) for name in st.query_params} != params:
+    if arrived or params != st.session_state.get(_WRITTEN):
         st.query_params.from_dict(params)
-    state[_WRITTEN] = params
+    st.session_state[_WRITTEN] = params
 
 
 def choose(choice: Choice) -> None:

@@ -1,4 +1,4 @@
-"""The little that themes cannot say: less margin around wide pages, and the orange of retry buttons."""
+"""The little that themes cannot say: margins, readable fine print, the orange of retry buttons."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ def apply() -> None:
     margin = "clamp(1rem, 2.5vw, 2.5rem)"
     st.html(
         f"""<style>
+        [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] :is(p, li, strong) {{
+            color: {theme.shades["gray"].text}; opacity: 1; }}
+        [data-testid="stCaptionContainer"] a {{ color: {theme.shades["blue"].text}; opacity: 1; }}
         .stMainBlockContainer {{ padding-left: {margin}; padding-right: {margin}; }}
         {buttons} {{ background: {fill}; border-color: {fill}; color: {theme.page}; }}
         {buttons.replace("disabled)", "disabled):hover")} {{ filter: brightness(0.92); color: {theme.page}; }}

@@ -13,7 +13,7 @@ from ops_core.db import operations, schema
 from ops_core.db.operations import Key
 from ops_core.domain.errors import ErrorType as E
 from ops_core.domain.filters import Filters
-from ops_core.domain.images import AttemptOutcome
+from ops_core.domain.images import AttemptOutcome, ImageState
 from ops_core.domain.jobs import JobKind, JobOutcome, JobState, JobStatus, ProviderStatus
 from tests.support.factories import (
     make_attempt,
@@ -66,7 +66,7 @@ def test_pages_by_key_show_every_job_once_in_both_directions(connection):
         page = operations.page(connection, ALL, older_than=Key(last["finished_at"], last["id"]), limit=4)
         assert page.has_newer
         seen.append(ids(page))
-    assert sum(seen, []) == expected
+    assert [job_id for part in seen for job_id in part] == expected
     first = page.rows[0]
     back = operations.page(connection, ALL, newer_than=Key(first["finished_at"], first["id"]), limit=4)
     assert ids(back) == seen[1]
@@ -116,6 +116,30 @@ def test_a_failure_that_was_brought_in_later_counts_as_recovered(connection):
     settle(connection, job)
     row = only(connection)
     assert (row["recovered"], row["retryable"], row["first_error"]) == (1, 0, E.NETWORK_TIMEOUT)
+
+
+def test_a_failure_that_failed_again_later_is_the_later_jobs(connection):
+    venue = make_venue(connection)
+    first, second = (
+        make_job(
+            connection,
+            venue,
+            settled=False,
+            images_discovered=1,
+            images_failed=1,
+            status=JobStatus.FAILED,
+            finished_at=NOW + timedelta(hours=number),
+        )
+        for number in range(2)
+    )
+    image = make_image(connection, venue, state=ImageState.FAILED, error_type=E.RATE_LIMITED)
+    make_attempt(connection, image, first, finished_at=NOW)
+    make_attempt(connection, image, second, number=2, finished_at=NOW + timedelta(hours=1))
+    for job in (first, second):
+        settle(connection, job)
+    later, earlier = operations.page(connection, ALL).rows
+    assert (later["retryable"], later["failed_later"]) == (1, 0)
+    assert (earlier["retryable"], earlier["failed_later"]) == (0, 1)
 
 
 def test_an_image_that_a_job_tried_twice_counts_by_its_last_try(connection):

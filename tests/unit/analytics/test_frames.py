@@ -19,6 +19,7 @@ def job(**values):
         "images_failed": 3,
         "recovered": 0,
         "retryable": 0,
+        "failed_later": 0,
         "queued": None,
     } | values
 
@@ -61,6 +62,8 @@ def test_the_badge_of_a_finished_job(outcome, label):
         (job(retryable=1), "Retryable"),
         (job(retryable=1, queued=5), "Queued"),
         (job(recovered=3), "Recovered"),
+        (job(failed_later=2, recovered=1), "Failed again"),
+        (job(failed_later=2), "Still failed"),
         (job(images_failed=0), None),
     ],
 )

@@ -3,14 +3,14 @@
 The map, from the ground up; each layer uses only those above it in this list.
 
     settings        every setting, with a help line
-    domain/         values and pure rules: errors, failures, images, jobs, places, providers, quality, retries
+    domain/         values and pure rules: errors, images, jobs, filters, retries and their plan, access, quality, ...
     db/             the tables and every SQL question: schema, migrations, then one module a noun
     providers/      outside photo sources, one module each, behind one protocol; safe fetching; redaction
     storage/        image stores behind one protocol
     work/           the verbs: enrich, upload, verify, retry, cleanup, dispatch, rate_limits, first_start
     tasks/          the Celery app and tasks of a few lines that call work/
     actions/        what a person can do, one function each: buttons, command line and notebooks call these
-    analytics/      questions as pandas frames, and the one palette
+    analytics/      questions as pandas frames, charts, exports, and the one palette
     ui/             the console's server and the parts its pages are arranged from
     embedded/       PostgreSQL and Valkey for this machine, and the supervisor behind `venue-ops up`
     sandbox/        a local world of providers that draw photos and fail on purpose

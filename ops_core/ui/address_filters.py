@@ -47,7 +47,7 @@ class Choice:
         """What it means at `now` for a viewer in `zone`. Too short words do not filter."""
         since, until = span(self.period, now=now, zone=zone, first=self.first, last=self.last)
         if self.since and self.until:
-            since, until = self.since, self.until
+            since, until = min(self.since, now), min(self.until, now)
         return Filters(
             view=self.view,
             providers=self.providers,

@@ -19,14 +19,14 @@ from ops_core.domain.filters import Filters
 _WAIT = "Counting …"
 
 
-@st.cache_data(ttl="60s", max_entries=32, show_spinner=_WAIT)
+@st.cache_data(ttl="30s", max_entries=32, show_spinner=_WAIT)
 def course(filters: Filters, zone: str, now: datetime) -> Course:
     """`chart_frames.course`."""
     with get_engine().connect() as connection:
         return chart_frames.course(connection, filters, ZoneInfo(zone), now)
 
 
-@st.cache_data(ttl="60s", max_entries=32, show_spinner=_WAIT)
+@st.cache_data(ttl="30s", max_entries=32, show_spinner=_WAIT)
 def failures(filters: Filters, zone: str, now: datetime) -> tuple[pd.DataFrame, pd.DataFrame]:
     """`chart_frames.failures`."""
     over_time = course(filters, zone, now)
@@ -34,14 +34,8 @@ def failures(filters: Filters, zone: str, now: datetime) -> tuple[pd.DataFrame, 
         return chart_frames.failures(connection, filters, over_time)
 
 
-@st.cache_data(ttl="60s", max_entries=32, show_spinner=_WAIT)
+@st.cache_data(ttl="30s", max_entries=32, show_spinner=_WAIT)
 def providers(filters: Filters) -> pd.DataFrame:
     """`chart_frames.providers`."""
     with get_engine().connect() as connection:
         return chart_frames.providers(connection, filters)
-
-
-def forget() -> None:
-    """Forget what was read, so that the next run asks the database."""
-    for read in (course, failures, providers):
-        read.clear()

@@ -13,7 +13,7 @@ from ops_core.ui import cached
 from ops_core.ui.frame import database
 
 #: Pixels of a card with a course: little enough that the table begins on the first screen.
-CARD_HEIGHT = 176
+CARD_HEIGHT = 194
 
 #: Seconds between two looks of the strip at what is under way.
 STRIP_SECONDS = 5

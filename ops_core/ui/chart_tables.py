@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from ops_core.analytics.chart_frames import NO_TYPE, Course
+from ops_core.analytics.exports import csv_file
 from ops_core.domain.errors import info
 
 _column = st.column_config
@@ -21,6 +22,12 @@ class Table:
 
     rows: pd.DataFrame
     columns: Callable[[str], dict[str, Any]]
+
+    def csv(self) -> bytes:
+        """The rows as a file; times in UTC, cells that could run as formulas made harmless."""
+        rows = self.rows.itertuples(index=False, name=None)
+        cells = [[None if pd.isna(value) else value for value in row] for row in rows]
+        return b"".join(csv_file(list(self.rows.columns), [cells]))
 
 
 def success(course: Course) -> Table:

@@ -9,12 +9,10 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
 from ops_core.analytics import charts, palette
-from ops_core.analytics.exports import csv_file
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.filters import Filters
 from ops_core.domain.intervals import FEW
@@ -204,7 +202,7 @@ def _data(name: str, table: chart_tables.Table, asked: _Asked, *, shown: bool = 
         wanted = shown or st.toggle("Show the data", key=f"operations_chart_data_{name}")
         st.download_button(
             "CSV",
-            partial(_csv, table.rows),
+            table.csv,
             f"{name}-{asked.now:%Y%m%d-%H%M%S}.csv",
             "text/csv; charset=utf-8",
             key=f"operations_chart_csv_{name}",
@@ -214,11 +212,3 @@ def _data(name: str, table: chart_tables.Table, asked: _Asked, *, shown: bool = 
         )
     if wanted:
         st.dataframe(table.rows, hide_index=True, column_config=table.columns(asked.zone), placeholder="")
-
-
-def _csv(rows: pd.DataFrame) -> bytes:
-    cells = [
-        [None if pd.isna(value) else value for value in row]
-        for row in rows.itertuples(index=False, name=None)
-    ]
-    return b"".join(csv_file(list(rows.columns), [cells]))

@@ -8,13 +8,18 @@ from contextlib import contextmanager
 import streamlit as st
 from sqlalchemy.exc import SQLAlchemyError
 
-from ops_core.db.engine import is_unavailable, lacks_schema
+from ops_core.db.engine import get_engine, is_unavailable, lacks_schema
+from ops_core.db.health import ping
 from ops_core.domain.access import Actor, Role
 from ops_core.settings import NotRunning, get_settings
 from ops_core.ui import sign_in, style
 
 PRODUCT = "Venue Image Operations"
 ICON = "🖼️"
+
+#: Seconds between two looks for a database that is away.
+LOOK_SECONDS = 5
+_JUST_DRAWN = "away_just_drawn"
 
 #: Every page there is: label, file, icon.
 PAGES = (
@@ -86,7 +91,23 @@ def database() -> Iterator[None]:
 def _away(title: str, what_to_do: str) -> None:
     st.error(what_to_do, title=title, icon=":material/database_off:")
     st.button("Try again", icon=":material/refresh:", key="try_again", on_click=st.cache_data.clear)
+    st.session_state[_JUST_DRAWN] = True
+    _watch()
     st.stop()
+
+
+@st.fragment(run_every=f"{LOOK_SECONDS}s")
+def _watch() -> None:
+    """Bring the page back by itself once the database answers."""
+    if st.session_state.pop(_JUST_DRAWN, False):
+        return
+    try:
+        with get_engine().connect() as connection:
+            ping(connection)
+    except (SQLAlchemyError, NotRunning):
+        return
+    st.cache_data.clear()
+    st.rerun()
 
 
 def _navigation(person: Actor) -> None:

@@ -20,8 +20,20 @@ WORDS = [*View, *Period, *ErrorType, *JobOutcome, *JobKind, "1", "#2", "here", "
 
 zones = st.sampled_from(["UTC", "Europe/Warsaw", "Pacific/Kiritimati", "Pacific/Niue", "America/St_Johns"])
 instants = st.integers(172_800, 32_503_507_200).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
-words = st.one_of(st.text(max_size=250), st.sampled_from(WORDS), st.integers().map(str), st.dates().map(str))
-addresses = st.dictionaries(st.sampled_from([*NAMES, "job", "x"]), st.lists(words, max_size=4))
+moments = st.datetimes(timezones=st.sampled_from([None, UTC])).map(datetime.isoformat)
+words = st.one_of(
+    st.text(max_size=250), st.sampled_from(WORDS), st.integers().map(str), st.dates().map(str), moments
+)
+addresses = st.one_of(
+    st.dictionaries(st.sampled_from([*NAMES, "job", "x"]), st.lists(words, max_size=4)),
+    st.fixed_dictionaries(
+        {
+            "period": st.just(["custom"]),
+            "from": st.lists(moments, max_size=1),
+            "to": st.lists(moments, max_size=1),
+        }
+    ),
+)
 searches = st.text(max_size=40).map(tidy)
 days = st.dates(date(1970, 1, 2), date(2999, 12, 31))
 
@@ -33,7 +45,11 @@ def several(values):
 @st.composite
 def choices(draw: st.DrawFn) -> Choice:
     period = draw(st.sampled_from(Period))
-    first, last = draw(st.tuples(days, days)) if period is Period.CUSTOM else (None, None)
+    first = last = since = until = None
+    if period is Period.CUSTOM and draw(st.booleans()):
+        first, last = draw(days), draw(days)
+    elif period is Period.CUSTOM:
+        since, until = sorted(draw(st.lists(instants, min_size=2, max_size=2, unique=True)))
     return Choice(
         view=draw(st.sampled_from(View)),
         providers=draw(several(searches.filter(bool))),
@@ -46,6 +62,8 @@ def choices(draw: st.DrawFn) -> Choice:
         period=period,
         first=first,
         last=last,
+        since=since,
+        until=until,
     )
 
 

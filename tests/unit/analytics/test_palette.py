@@ -62,6 +62,7 @@ def test_the_theme_of_the_pages_is_the_palette(theme):
     assert configured["backgroundColor"] == surfaces.page
     assert configured["secondaryBackgroundColor"] == surfaces.panel
     assert configured["textColor"] == surfaces.ink
+    assert configured["borderColor"] == surfaces.line
     for name, shade in surfaces.shades.items():
         if name == "pink":  # Streamlit has no such name
             continue

@@ -19,7 +19,7 @@ _SERVER_KEEPALIVE = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c t
 
 # A plan made for no values in particular reads whole tables for filters that match little; the
 # default price of a random read is that of turning disks.
-_PLANS = "-c plan_cache_mode=force_custom_plan -c random_page_cost=1.1"
+_PLANS = "-c plan_cache_mode=force_custom_plan -c random_page_cost=2"
 
 #: PostgreSQL's code for a statement that was ended, as its time limit does.
 QUERY_CANCELED = "57014"

@@ -6,6 +6,7 @@ Caches cold: every question goes to the database, as after "Refresh" or for the 
 
 from __future__ import annotations
 
+import logging
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -36,6 +37,14 @@ WORST_SECONDS, WORST_RATIO = 1.0, 3.0
 
 Params = dict[str, list[str]]
 Times = dict[str, list[float]]
+
+
+@pytest.fixture(autouse=True)
+def quiet_streamlit() -> Iterator[None]:
+    """Nothing between the tables about a server that is not there."""
+    logging.disable(logging.WARNING)
+    yield
+    logging.disable(logging.NOTSET)
 
 
 def interactions(engine: Engine) -> dict[str, Params]:
@@ -92,24 +101,26 @@ def timed_scripts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
         yield seconds
 
 
-def use(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the pages read the database at `url`."""
-    if get_engine.cache_info().currsize:
-        get_engine().dispose()
+@contextmanager
+def pages_read(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """Within this the pages read the database at `url`."""
     monkeypatch.setenv("DATABASE_URL", url)
     get_settings.cache_clear()
     get_engine.cache_clear()
+    try:
+        yield get_engine()
+    finally:
+        get_engine().dispose()
+        get_engine.cache_clear()
 
 
 def page_times(url: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Times, Times]:
     """Seconds of the page's script by interaction: caches cold, caches warm."""
-    use(url, monkeypatch)
-    addresses = interactions(get_engine())
-    app = open_app("pages/operations.py")
-    assert not app.exception
-    cold: Times = {name: [] for name in addresses}
-    warm: Times = {name: [] for name in addresses}
-    with timed_scripts(monkeypatch) as seconds:
+    with pages_read(url, monkeypatch) as engine, timed_scripts(monkeypatch) as seconds:
+        addresses = interactions(engine)
+        cold: Times = {name: [] for name in addresses}
+        warm: Times = {name: [] for name in addresses}
+        app = open_app("pages/operations.py")
         for round_number in range(ROUNDS + 1):
             for name, params in addresses.items():
                 for times in (cold, warm):

@@ -240,6 +240,14 @@ def test_with_the_database_away_the_browser_shows_what_to_do(tmp_path, browser):
         expect(tab.page.get_by_role("button", name="Try again")).to_be_visible()
 
 
+def test_a_page_whose_database_was_away_comes_back_by_itself(postgres, tmp_path, browser):
+    with running_console(postgres.url_of("later"), tmp_path) as console, Tab(browser) as tab:
+        tab.page.goto(console.url("/operations"))
+        expect(tab.page.get_by_text("Database not reachable")).to_be_visible(timeout=30_000)
+        with postgres.fresh("later"):
+            expect(tab.page.get_by_text("No operations yet")).to_be_visible(timeout=30_000)
+
+
 def test_sigterm_stops_the_console_with_tabs_open(world, tmp_path, browser):
     with running_console(world, tmp_path) as console, Tab(browser) as tab:
         tab.page.goto(console.url("/operations"))

@@ -32,9 +32,9 @@ class TestServer:
         return make_url(self.server.url).set(database=name).render_as_string(hide_password=False)
 
     @contextmanager
-    def fresh(self) -> Iterator[str]:
+    def fresh(self, name: str | None = None) -> Iterator[str]:
         """The URL of a new database with the current schema; dropped afterwards."""
-        name = f"test_{next(_numbers)}"
+        name = name or f"test_{next(_numbers)}"
         self._run(f'CREATE DATABASE "{name}" TEMPLATE "{_TEMPLATE}" STRATEGY FILE_COPY')
         try:
             yield self.url_of(name)

@@ -238,7 +238,11 @@ def _type_looks(kind: str, theme: Theme) -> tuple[str, str, dict[str, Any]]:
     pattern = {"fgcolor": theme.page, "size": 6, "solidity": 0.3}
     if kind in (NO_TYPE, OTHER_TYPES):
         label = "Other error types" if kind else "Error type not kept"
-        return label, theme.shades["gray"].mark, pattern | {"shape": "/" if kind else "", "fillmode": "overlay"}
+        return (
+            label,
+            theme.shades["gray"].mark,
+            pattern | {"shape": "/" if kind else "", "fillmode": "overlay"},
+        )
     row = info(kind)
     shape, fill = error_pattern(ErrorType(kind))
     mark = theme.shades[row.colour].mark

@@ -106,7 +106,6 @@ def views(now: datetime, zone: ZoneInfo) -> None:
                 key="clear_filters",
                 icon=":material/filter_alt_off:",
                 type="tertiary",
-                help="No filter, the last 7 days",
                 on_click=clear,
             )
         if place.here().choice.period is Period.CUSTOM:

@@ -3,7 +3,7 @@
 The map, from the ground up; each layer uses only those above it in this list.
 
     settings        every setting, with a help line
-    domain/         values and pure rules: errors, images, jobs, filters, retries and their plan, access, quality, ...
+    domain/         values and pure rules: errors, images, jobs, filters, retries, access, quality, ...
     db/             the tables and every SQL question: schema, migrations, then one module a noun
     providers/      outside photo sources, one module each, behind one protocol; safe fetching; redaction
     storage/        image stores behind one protocol

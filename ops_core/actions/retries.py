@@ -36,6 +36,17 @@ def submit_retry(
     person was shown, and `Refused` when nothing can be retried; then nothing is written.
     """
     require(engine, actor, Role.OPERATOR, "submit_retry", scope.to_json())
+    try:
+        return _submit(engine, scope, actor, token, expected, reason)
+    except Refused as refused:
+        with engine.begin() as connection:
+            _audit(connection, actor, scope, f"refused: {refused}")
+        raise
+
+
+def _submit(
+    engine: Engine, scope: Scope, actor: Actor, token: str, expected: RetryPlan | None, reason: str
+) -> Submitted:
     settings = get_settings()
     with engine.begin() as connection:
         earlier = retries.request_of_token(connection, token)

@@ -82,7 +82,7 @@ def standing(job: Mapping[str, Any]) -> str | None:
     if not pd.isna(job["queued"]):
         return QUEUED
     if not job["images_failed"]:
-        return None
+        return FAILED_BEFORE if job["left"] else None
     if job["retryable"]:
         return RETRYABLE
     if job["recovered"] == job["images_failed"]:
@@ -91,7 +91,7 @@ def standing(job: Mapping[str, Any]) -> str | None:
 
 
 QUEUED, RETRYABLE, RECOVERED = "Queued", "Retryable", "Recovered"
-FAILED_LATER, STILL_FAILED = "Failed again", "Still failed"
+FAILED_LATER, STILL_FAILED, FAILED_BEFORE = "Failed again", "Still failed", "Failed before"
 
 
 def outcome_label(outcome: str) -> str:

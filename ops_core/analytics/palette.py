@@ -95,6 +95,7 @@ STANDING: dict[str, str] = {
     "Retryable": "orange",
     "Recovered": "green",
     "Failed again": "gray",
+    "Failed before": "gray",
     "Still failed": "red",
 }
 CLASSIFICATION: dict[Classification, str] = {

@@ -16,7 +16,7 @@ from ops_core.db.images import ClaimedImage
 from ops_core.domain.errors import info
 from ops_core.domain.failures import Failure
 from ops_core.domain.freshness import backoff
-from ops_core.domain.images import AttemptOutcome, ImageState, state_after_failure
+from ops_core.domain.images import AttemptOutcome, ImageState, may_try_automatically, state_after_failure
 from ops_core.domain.quality import quality_score
 
 #: Seconds before the first automatic retry of an image; doubled for each further one.
@@ -125,6 +125,8 @@ def record(connection: Connection, tries: Sequence[Tried]) -> set[int]:
         for row in earlier
         if row.failed_job
     ]
+    # its job may have ended without it: then nobody else counts this failure
+    changes += [_left(tried) for tried in kept if tried.failure and tried.job_id]
     if stored_late:
         changes += job_totals.first_jobs(connection, stored_late)
     job_totals.change(connection, changes)
@@ -137,6 +139,13 @@ def record(connection: Connection, tries: Sequence[Tried]) -> set[int]:
         pairs = [{"id": venue, "uploaded": count} for venue, count in sorted(uploads.items())]
         connection.execute(_COUNT_UPLOADS, {"uploads": json.dumps(pairs)})
     return held
+
+
+def _left(tried: Tried) -> job_totals.Change:
+    row = _image_row(tried)
+    retryable = may_try_automatically(row["state"], row["error_type"], row["retry_count"])
+    assert tried.job_id is not None
+    return job_totals.Change(job_id=tried.job_id, failed_now=1, retryable_now=int(retryable))
 
 
 def _image_row(tried: Tried) -> dict[str, Any]:

@@ -50,6 +50,9 @@ def discover(connection: Connection, venue_id: int, photos: Sequence[dict[str, A
     if not photos:
         return []
     # one order for all writers: two jobs of one venue must not wait for each other in a circle
+    connection.execute(
+        select(Image.id).where(Image.venue_id == venue_id).order_by(Image.id).with_for_update(key_share=True)
+    )
     rows = sorted(photos, key=lambda photo: (photo["provider"], photo["provider_ref"]))
     statement = insert(Image).values([{"venue_id": venue_id, **row} for row in rows])
     new = statement.excluded
@@ -252,7 +255,7 @@ def release_expired(
                 RETURNING image_id
             )
             SELECT stale.provider, stale.tries, venues.city_id, now() AS lost_at,
-                   stale.failed_job, stale.error_type, stale.retry_count,
+                   stale.failed_job, stale.claimed_job, stale.error_type, stale.retry_count,
                    stale.lost_claims + 1 >= :max_lost AS set_aside,
                    now() - least(stale.claimed_at, now()) AS held
             FROM logged JOIN stale ON stale.id = logged.image_id JOIN venues ON venues.id = stale.venue_id
@@ -271,6 +274,11 @@ def release_expired(
             job_totals.taken_over(row.failed_job, row.error_type, row.retry_count)
             for row in lost
             if row.set_aside and row.failed_job
+        ]
+        + [
+            job_totals.Change(job_id=row.claimed_job, failed_now=1)
+            for row in lost
+            if row.set_aside and row.claimed_job
         ],
     )
     rollups.add(

@@ -210,7 +210,8 @@ def finish(connection: Connection, job: ClaimedJob, result: JobResult) -> bool:
     done = connection.execute(
         text("""
             UPDATE jobs SET state = CAST(:state AS job_state), status = CAST(:status AS job_status),
-                finished_at = now(), claimed_by = NULL, claimed_until = NULL,
+                -- now() is when the transaction began, which may have waited for others
+                finished_at = clock_timestamp(), claimed_by = NULL, claimed_until = NULL,
                 images_discovered = :discovered, images_uploaded = :uploaded, images_failed = :failed,
                 cost_usd = :cost, meta = :meta,
                 errors = CASE WHEN CAST(:error AS text) IS NULL THEN errors ELSE errors ||

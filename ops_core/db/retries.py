@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,6 @@ from sqlalchemy.dialects.postgresql import insert
 
 from ops_core.db import retry_scope
 from ops_core.db.schema import Image, RetryItem, RetryRequest
-from ops_core.domain.errors import ErrorType
 from ops_core.domain.images import MAX_RETRIES, ImageState
 from ops_core.domain.retries import OPEN_ITEM_STATES, ItemState, RequestState, Scope
 from ops_core.domain.retry_plan import ItemEnd, RetryPlan
@@ -158,28 +157,6 @@ def _request(connection: Connection, which: Any) -> Request | None:
     )
 
 
-def open_request_of_jobs(connection: Connection, job_ids: Sequence[int]) -> dict[int, int]:
-    """Those of the operations `job_ids` whose failed images are in an open request -> that request."""
-    rows = connection.execute(
-        select(Image.failed_job, func.max(RetryItem.request_id).label("request_id"))
-        .join(RetryItem, RetryItem.image_id == Image.id)
-        .where(Image.failed_job.in_(job_ids), RetryItem.state.in_(OPEN_ITEM_STATES))
-        .group_by(Image.failed_job)
-    )
-    return {row.failed_job: row.request_id for row in rows}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenItem:
-    """An image of a request that has no end yet, and what it is now."""
-
-    image_id: int
-    provider: str
-    state: ImageState
-    error_type: ErrorType | None
-    at_limit: bool
-
-
 def begin(connection: Connection, request_id: int, venue_id: int) -> list[int]:
     """Mark a venue's part of a request as running; its open images, best first."""
     connection.execute(
@@ -198,6 +175,17 @@ def begin(connection: Connection, request_id: int, venue_id: int) -> list[int]:
         .values(state=ItemState.RUNNING)
     )
     return [item.image_id for item in items]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenItem:
+    """An image of a request that has no end yet, and what it is now."""
+
+    image_id: int
+    provider: str
+    state: ImageState
+    error_type: ErrorType | None
+    at_limit: bool
 
 
 def open_items(connection: Connection, request_id: int, venue_id: int) -> list[OpenItem]:

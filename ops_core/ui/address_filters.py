@@ -81,7 +81,7 @@ def choice_from(params: Params) -> Choice:
         error_types=_words(params, "error", ErrorType),
         outcomes=_words(params, "status", JobOutcome),
         kinds=_words(params, "kind", JobKind),
-        cities=tuple(number for word in _all(params, "city") if (number := as_id(word)) is not None),
+        cities=tuple(number for word in _all(params, "city") if (number := as_id(word))),
         venue=tidy(_last(params, "venue")),
         text=tidy(_last(params, "q")),
         period=period,
@@ -108,11 +108,6 @@ def params_of(choice: Choice) -> dict[str, list[str]]:
         "to": [bound.isoformat() for bound in (choice.until or choice.last,) if bound],
     }
     return {name: values for name, values in params.items() if values}
-
-
-def filters_from(params: Params, *, now: datetime, zone: ZoneInfo) -> Filters:
-    """What stands in the address, at the instant `now` for a viewer in `zone`."""
-    return choice_from(params).filters(now, zone)
 
 
 def _all(params: Params, name: str) -> tuple[str, ...]:

@@ -104,12 +104,11 @@ def outcome_column() -> Any:
 
 def standing_column() -> Any:
     """The column for what became of a job's failures: cells are lists of one `standing`."""
-    return _column(
-        "Failures",
-        palette.STANDING,
-        "What its failed images are now. Failed again: a later operation tried them and holds them",
-        width=100,
+    words = (
+        "What its failed images are now. Failed again: a later operation tried them and holds them. "
+        "Failed before: this one did not try them."
     )
+    return _column("Failures", palette.STANDING, words, width=100)
 
 
 def provider_column(names: Mapping[str, str], label: str) -> Any:

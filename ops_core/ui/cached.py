@@ -1,6 +1,6 @@
-"""What pages read, cached for seconds: many open tabs cost the database one question.
+"""What pages read, cached for seconds, so that a click which changes something else asks nothing again.
 
-Every argument is part of the key.
+Every argument is part of the key; the list and its figures are those of the instant a tab was refreshed.
 """
 
 from __future__ import annotations

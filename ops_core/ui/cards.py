@@ -77,12 +77,13 @@ def _figure(
     st.metric(
         label,
         f":{colour}[{text}]" if colour and count else text,
-        help=f"{help_text} The change is against the period of the same length just before.",
+        help=f"{help_text} Filters choose whole operations: all their images count, whichever provider or "
+        "error they have. The change is against the period of the same length just before.",
         border=True,
         height=CARD_HEIGHT,
         delta=None if before is None else _change(count, before),
-        delta_color="off" if better is None or count == before else better,
-        delta_arrow="auto" if before is not None and count != before else "off",
+        delta_color="off" if better is None or not before or count == before else better,
+        delta_arrow="auto" if before and count != before else "off",
         chart_data=list(series) if len(series) > 1 else None,
         chart_type="area",
     )
@@ -90,10 +91,11 @@ def _figure(
 
 def _change(count: int, before: int) -> str:
     """ "+12 (8 %)"; a minus sign is what turns Streamlit's arrow."""
+    if not before:
+        return "none before"
     if count == before:
         return f"same as before ({before:,})"
-    share = f" ({(count - before) / before:+.0%})" if before else ""
-    return f"{count - before:+,}{share} vs {before:,} before"
+    return f"{count - before:+,} ({(count - before) / before:+.0%}) vs {before:,} before"
 
 
 def failure_cards(failures: OpenFailures) -> None:

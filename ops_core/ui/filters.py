@@ -49,13 +49,16 @@ _PROVIDER, _ERROR, _STATUS, _KIND, _CITY, _VENUE, _TEXT = (
     "f_venue",
     "f_text",
 )
-_WIDTH = 130
+#: Pixels of a filter: wide enough to read what was chosen.
+_NARROWEST = 215
 _NO_DATES: dict[str, Any] = {"first": None, "last": None, "since": None, "until": None}
 
 
 def arrive() -> None:
     """Take up what the address says, if it says something new, and keep it saying what is shown."""
     arrived = place.arrive(_VIEW)
+    if arrived:
+        tables.untick()
     if arrived or _VIEW not in st.session_state:
         _fill(place.here().choice)
     place.tell(arrived=arrived)
@@ -63,6 +66,7 @@ def arrive() -> None:
 
 def set_choice(choice: Choice) -> None:
     """For callbacks: take up `choice`, and show it in the widgets."""
+    tables.untick()
     place.choose(choice)
     _fill(choice)
 
@@ -131,7 +135,7 @@ def views(now: datetime, zone: ZoneInfo) -> None:
 def bar(facets: Facets, names: Mapping[str, str]) -> None:
     """All other filters; the choices are those that exist in the chosen dates, with their operations."""
     choice = place.here().choice
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="filters"):
+    with st.grid("auto", min_column_width=_NARROWEST, gap="small"):
         _pick("Provider", _PROVIDER, facets.providers, choice.providers, lambda code: names.get(code, code))
         _pick("Error type", _ERROR, facets.error_types, choice.error_types, _error_words)
         _pick("Status", _STATUS, facets.outcomes, choice.outcomes, outcome_label)
@@ -144,16 +148,19 @@ def bar(facets: Facets, names: Mapping[str, str]) -> None:
             choice.cities,
             lambda city_id: cities[city_id].name if city_id in cities else f"City {city_id}",
         )
-        st.text_input(
-            "Venue", key=_VENUE, placeholder="Name or id", type="search", width=_WIDTH, on_change=_changed
-        )
+        st.text_input("Venue", key=_VENUE, placeholder="Name or id", type="search", on_change=_changed)
         st.text_input(
             "Search",
             key=_TEXT,
             placeholder="Summary or id",
             type="search",
-            width=_WIDTH,
             on_change=_changed,
+        )
+    if choice.since and choice.until:
+        begin, end = (bound.astimezone(ZoneInfo(zone_name())) for bound in (choice.since, choice.until))
+        st.caption(
+            f":material/schedule: Finished between **{begin:%d %b %H:%M:%S}** and **{end:%d %b %H:%M:%S}**, "
+            "as picked in a chart."
         )
     for label, words in (("Venue", choice.venue), ("Search", choice.text)):
         if too_short(words):
@@ -174,7 +181,6 @@ def _pick(
         format_func=lambda value: f"{words(value)} ({counts.get(value, 0):,})",
         key=key,
         placeholder="Any",
-        width=_WIDTH,
         on_change=_changed,
     )
 

@@ -27,7 +27,10 @@ def job_photos(job_id: int, total: int, names: Mapping[str, str]) -> None:
     """The first photos that a job brought in, and a button for the next ones of `total`."""
     key = f"job_{job_id}_photos_shown"
     images = cached_detail.photos(job_id, st.session_state.setdefault(key, FIRST))
-    fine_print("Best first; a click opens the full image.", help_text=f"**Quality**: {plain(_QUALITY)}")
+    fine_print(
+        "In the order they were chosen; a click opens the full image.",
+        help_text=f"**Quality**: {plain(_QUALITY)}",
+    )
     gallery(images, names)
     left = total - len(images)
     if left > 0 and images:

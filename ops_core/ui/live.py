@@ -76,14 +76,15 @@ def _announce(filters: Filters) -> None:
     if filters.until is None or filters.until >= since:
         with database():
             count = cached.newer(replace(filters, until=None), since)
-        if count:
-            st.button(
-                f"{NEW_LIMIT}+ new" if count > NEW_LIMIT else f"+{count} new",
-                key="show_new",
-                icon=":material/arrow_upward:",
-                type="primary",
-                on_click=refresh,
-            )
+        if count and st.button(
+            f"{NEW_LIMIT}+ new" if count > NEW_LIMIT else f"+{count} new",
+            key="show_new",
+            icon=":material/arrow_upward:",
+            type="primary",
+            on_click=refresh,
+        ):
+            # the click ran this part alone
+            st.rerun()
     is_tick = not st.session_state.pop(_PAGE_RUN, False)
     # what stands in rows and cards may have changed; under an open dialog nothing is redrawn
     if is_tick and every() and not retry_dialog.is_open():

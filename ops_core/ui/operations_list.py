@@ -54,15 +54,19 @@ def operations(
         if may_retry:
             _bulk(page.rows, chosen, count)
         exports.buttons(place.here().choice, as_of=live.as_of(), zone=ZoneInfo(zone), person=person)
+    opened = place.here().open_jobs
+    if opened:
+        _paging(page, zone)
     tables.operations_table(
         page.rows,
         names=names,
         zone=zone,
-        opened=place.here().open_jobs,
+        opened=opened,
         on_open=place.toggle,
-        on_retry=_ask_for_job if may_retry else None,
+        on_retry=retry_dialog.ask_for_job if may_retry else None,
     )
-    _paging(page, zone)
+    if not opened:
+        _paging(page, zone)
 
 
 def nothing(chosen: Filters) -> None:
@@ -81,7 +85,8 @@ def nothing(chosen: Filters) -> None:
                 st.button("Look at all time", key="all_time", on_click=filters.all_time)
     else:
         st.info(
-            "Load venues with `venue-ops venues load FILE`. Each job that a worker finishes appears here.",
+            "Load venues with `venue-ops venues load FILE`. The dispatcher has their photos asked for within "
+            "the hour, and each job that a worker finishes appears here.",
             title="No operations yet",
             icon=":material/photo_library:",
         )
@@ -100,7 +105,7 @@ def details(*, names: Mapping[str, str], zone: str, may_retry: bool) -> None:
             names=names,
             zone=zone,
             on_close=place.toggle,
-            on_retry=_ask_for_job if may_retry else None,
+            on_retry=retry_dialog.ask_for_job if may_retry else None,
             retryable=mark.retryable,
             queued_request=mark.request_id,
         )
@@ -118,6 +123,13 @@ def _bulk(rows: pd.DataFrame, chosen: Filters, count: str) -> None:
             icon=":material/replay:",
             on_click=retry_dialog.ask,
             args=(Scope(jobs=ticked),),
+        )
+        st.button(
+            f"Open {min(len(ticked), place.MOST_OPEN)} ticked",
+            key="open_ticked",
+            icon=":material/expand_more:",
+            on_click=place.open_all,
+            args=(ticked,),
         )
         st.button("Untick", key="untick", icon=":material/close:", type="tertiary", on_click=tables.untick)
     else:
@@ -167,13 +179,6 @@ def _paging(page: OperationsPage, zone: str) -> None:
 
 def _key(row: pd.Series) -> Key:
     return Key(row["finished_at"].to_pydatetime(), int(row["id"]))
-
-
-def _ask_for_job(job_id: int) -> None:
-    """Retry what one operation left failed: all of its venue's, if it was about one venue."""
-    mark = cached.retry_marks((job_id,)).get(job_id, RetryMark())
-    scope = Scope(jobs=(job_id,)) if mark.venue_id is None else Scope(venues=(mark.venue_id,))
-    retry_dialog.ask(scope)
 
 
 def _any_at_all(chosen: Filters) -> bool:

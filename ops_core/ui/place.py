@@ -6,6 +6,7 @@ of widgets to the address writes their labels, which carry counts here; codes an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import cast
@@ -26,6 +27,7 @@ _CHOICE, _OPEN, _OLDER, _NEWER, _WRITTEN = (
     "place_newer",
     "place_written",
 )
+_MOVED = "place_moved"  #: Set by callbacks until the next run has seen it.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST_MICROSECONDS = 32_503_680_000_000_000  # the year 3000
 
@@ -47,6 +49,9 @@ def arrive(widget: str) -> bool:
     """
     params = {name: st.query_params.get_all(name) for name in st.query_params}
     state = st.session_state
+    if state.pop(_MOVED, False):
+        # a click moved us; the browser may not have heard of the address we wrote the run before
+        return False
     if params == state.get(_WRITTEN):
         return False
     if not params and _CHOICE in state and widget not in state:
@@ -99,6 +104,7 @@ def choose(choice: Choice) -> None:
 def go(*, older_than: Key | None = None, newer_than: Key | None = None) -> None:
     """Turn to the page next to a key; without one, to the newest."""
     st.session_state[_OLDER], st.session_state[_NEWER] = older_than, newer_than
+    st.session_state[_MOVED] = True
 
 
 def toggle(job_id: int) -> None:
@@ -108,11 +114,19 @@ def toggle(job_id: int) -> None:
         st.session_state[_OPEN] = tuple(other for other in opened if other != job_id)
     else:
         st.session_state[_OPEN] = (*opened, job_id)[-MOST_OPEN:]
+    st.session_state[_MOVED] = True
+
+
+def open_all(job_ids: Sequence[int]) -> None:
+    """Open the details of these jobs and no others, as many as there may be."""
+    st.session_state[_OPEN] = tuple(job_ids)[:MOST_OPEN]
+    st.session_state[_MOVED] = True
 
 
 def close_all() -> None:
     """Close all details."""
     st.session_state[_OPEN] = ()
+    st.session_state[_MOVED] = True
 
 
 def _word(key: Key) -> str:

@@ -12,9 +12,10 @@ from uuid import uuid4
 
 import pandas as pd
 import streamlit as st
+from sqlalchemy.exc import SQLAlchemyError
 
 from ops_core import actions
-from ops_core.db.engine import get_engine
+from ops_core.db.engine import get_engine, is_unavailable
 from ops_core.domain.retries import Scope
 from ops_core.domain.retry_plan import RetryPlan, SkipReason
 from ops_core.ui import badges, cached, cached_detail, notices, sign_in
@@ -41,6 +42,7 @@ class _Asked:
     scope: Scope
     words: str  #: What is retried: "venue #12".
     token: str
+    job_id: int | None = None  #: The operation whose button was clicked.
     plan: RetryPlan | None = None  #: What the dialog showed last.
     note: str = ""  #: What became of the last click.
 
@@ -55,6 +57,12 @@ def ask(scope: Scope, words: str | None = None) -> None:
     st.session_state[_ASKED] = _Asked(scope, words or scope.in_words(), uuid4().hex)
 
 
+def ask_for_job(job_id: int) -> None:
+    """For callbacks: open the dialog for the failures of one operation, or of its venue if it has one."""
+    scope = Scope(jobs=(job_id,))
+    st.session_state[_ASKED] = _Asked(scope, scope.in_words(), uuid4().hex, job_id)
+
+
 def is_open() -> bool:
     """Whether a dialog waits for an answer: nothing may redraw the page under it."""
     return _ASKED in st.session_state
@@ -64,6 +72,8 @@ def draw(names: Mapping[str, str]) -> None:
     """Draw the dialog if one was asked for; to be called once, at the end of the page."""
     if is_open():
         asked: _Asked = st.session_state[_ASKED]
+        if asked.plan is None:
+            asked = st.session_state[_ASKED] = _planned(asked)
         title = "Retry all failed images" if asked.scans else f"Retry {plain(asked.words)}"
         st.dialog(title, width="medium", icon=":material/replay:", on_dismiss=_give_up)(_body)(names)
 
@@ -75,10 +85,12 @@ def _body(names: Mapping[str, str]) -> None:
         return
     with database():
         if asked.plan is None:
-            asked = replace(asked, plan=actions.preview_retry(get_engine(), asked.scope))
+            asked = _planned(asked)
             st.session_state[_ASKED] = asked
     plan = asked.plan
     assert plan is not None
+    if asked.scope.filters is not None:
+        st.caption("All failed images of these operations, whichever provider or error the filter names.")
     if asked.note:
         st.warning(asked.note, icon=":material/info:")
     _plan(plan, names)
@@ -88,7 +100,7 @@ def _body(names: Mapping[str, str]) -> None:
             "Permanent failures are only counted; ambiguous ones wait for a person."
         )
     confirm, cancel = st.columns(2)
-    ordered = confirm.button(
+    confirm.button(
         _label(plan, scans=asked.scans),
         key="retry_confirm",
         type="primary",
@@ -97,13 +109,21 @@ def _body(names: Mapping[str, str]) -> None:
         on_click=_order,
         args=(asked,),
     )
-    given_up = cancel.button("Cancel", key="retry_cancel", width="stretch", on_click=_give_up)
-    if (ordered or given_up) and not is_open():
-        st.rerun()
+    cancel.button("Cancel", key="retry_cancel", width="stretch", on_click=_give_up)
+
+
+def _planned(asked: _Asked) -> _Asked:
+    scope, words = asked.scope, asked.words
+    if asked.job_id is not None:
+        mark = cached.retry_marks((asked.job_id,)).get(asked.job_id)
+        if mark and mark.venue_id is not None:
+            scope = Scope(venues=(mark.venue_id,))
+            words = scope.in_words()
+    return replace(asked, scope=scope, words=words, plan=actions.preview_retry(get_engine(), scope))
 
 
 def _label(plan: RetryPlan, *, scans: bool) -> str:
-    if scans:
+    if scans and plan.images:
         return "Scan and retry all"
     return f"Retry {_count(plan.images, 'image')}" if plan.images else "Nothing to retry"
 
@@ -134,7 +154,8 @@ def _plan(plan: RetryPlan, names: Mapping[str, str]) -> None:
             alt="What is tried, by provider",
         )
         st.markdown(
-            f"Expected: **{_count(plan.calls, 'provider call')}**, **\\${plan.cost_usd:.3f}** in all."
+            f"Expected beside the downloads: **{_count(plan.calls, 'provider call')}**, "
+            f"**\\${plan.cost_usd:.3f}** in all."
         )
     elif plan.in_scope:
         st.info("None of these images can be retried now.", icon=":material/block:")
@@ -161,6 +182,10 @@ def _order(asked: _Asked) -> None:
             done = actions.submit_retry(
                 get_engine(), asked.scope, actor=actor, token=asked.token, expected=asked.plan
             )
+            if not done.is_new:
+                # the other click of a double click has said it
+                _give_up()
+                return
             message = f"Retry queued for {plain(asked.words)}"
             job_id = cached.first_job_of_request(done.request_id)
     except actions.Changed as changed:
@@ -168,6 +193,15 @@ def _order(asked: _Asked) -> None:
             asked,
             plan=changed.plan,
             note="Things changed while you were reading: nothing was started. These are the numbers now.",
+        )
+        return
+    except SQLAlchemyError as error:
+        if not is_unavailable(error):
+            raise
+        st.session_state[_ASKED] = replace(
+            asked,
+            note="The database cannot be reached. Try again in a minute: however often you click, "
+            "it is ordered only once.",
         )
         return
     except actions.Refused as refused:

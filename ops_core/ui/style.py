@@ -21,6 +21,8 @@ def apply() -> None:
         [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] :is(p, li, strong) {{
             color: {theme.shades["gray"].text}; opacity: 1; }}
         [data-testid="stCaptionContainer"] a {{ color: {theme.shades["blue"].text}; opacity: 1; }}
+        /* its file would hold one page only, and cells that a spreadsheet could run */
+        .st-key-operations_table [data-testid="stElementToolbar"] {{ display: none; }}
         .stMainBlockContainer {{ padding-left: {margin}; padding-right: {margin}; }}
         {buttons} {{ background: {fill}; border-color: {fill}; color: {theme.page}; }}
         {buttons.replace("disabled)", "disabled):hover")} {{ filter: brightness(0.92); color: {theme.page}; }}

@@ -18,8 +18,9 @@ TICKED, _DRAWN = "operations_ticked", "operations_drawn"
 #: Session keys of the table and of its two columns of buttons.
 _TABLE, _DETAILS, _RETRY = "operations_table", "operations_details", "operations_retry"
 
-#: Pixels of a row and of the header with its borders, and how many rows show before the table scrolls.
-_ROW, _HEADER, _ROWS_SEEN = 40, 38, 12
+#: Pixels of a row and of the header with its borders, and how many rows show before the table scrolls:
+#: few beside opened details, so that these are seen without a search.
+_ROW, _HEADER, _ROWS_SEEN, _ROWS_BESIDE = 40, 38, 12, 4
 
 OPEN, CLOSE = ":material/expand_more: Open", ":material/expand_less: Close"
 RETRY = ":material/replay: Retry"
@@ -55,7 +56,7 @@ def operations_table(
         selection_default=selection,
         hide_index=True,
         row_height=_ROW,
-        height=min(len(rows), _ROWS_SEEN) * _ROW + _HEADER,
+        height=min(len(rows), _ROWS_BESIDE if opened else _ROWS_SEEN) * _ROW + _HEADER,
         column_config=_columns(names, zone, ids, on_open, on_retry),
         alt="Operations, newest first",
     )
@@ -87,9 +88,9 @@ def _cells(
         "retry": [
             RETRY if may_retry and job["retryable"] and pd.isna(job["queued"]) else None for job in records
         ],
-        "seconds": rows["seconds"],
         "results": pd.Series([results_text(job) for job in records], dtype="str"),
         "first_error": _text(rows["first_error"], error_label),
+        "seconds": rows["seconds"],
         "cost": rows["cost_usd"],
         "city": _text(rows["city"], nothing="—"),
         "kind": rows["kind"].map(kind_label),
@@ -111,14 +112,14 @@ def _columns(
         ),
         "finished_at": column.DatetimeColumn("Finished", format="D MMM, HH:mm:ss", timezone=zone, width=112),
         "venue": column.LinkColumn(
-            "Venue", display_text=r"#(.*)$", width=190, help="Opens all operations of the venue"
+            "Venue", display_text=r"#(.*)$", width=170, help="Opens all operations of the venue"
         ),
         "status": badges.outcome_column(),
         "standing": badges.standing_column(),
         "seconds": column.NumberColumn(
             "Took", format="%.1f s", width=62, help="From the start of the last run to the end"
         ),
-        "results": column.TextColumn("Results", width=232),
+        "results": column.TextColumn("Results", width=300),
         "first_error": column.TextColumn(
             "First failure", width=140, help="The first reason why an image or a provider failed"
         ),
@@ -140,7 +141,7 @@ def _venue_link(job: Mapping[str, Any]) -> str:
     if pd.isna(job["venue_id"]):
         return ""
     name = "Venue" if pd.isna(job["venue"]) else " ".join(str(job["venue"]).split())
-    shown = quote(f"{name} · {job['venue_id']}", safe=" ,.;:!'()&@/+-·")
+    shown = quote(f"{job['venue_id']} · {name}", safe=" ,.;:!'()&@/+-·")
     return f"{BASE}/operations?venue={job['venue_id']}&period=all#{shown}"
 
 

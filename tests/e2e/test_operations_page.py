@@ -117,6 +117,25 @@ def test_ticks_and_open_details_stay_with_their_jobs_when_others_arrive_above(co
         expect(tab.page).to_have_url(re.compile(rf"\?job={newest}$"))
 
 
+def test_new_operations_are_shown_on_a_click_without_auto_refresh_too(console, engine, browser):
+    with Tab(browser, height=1600) as tab:
+        page = tab.page
+        page.goto(console.url("/operations"))
+        operations = page.get_by_test_id("stMetricValue").first
+        expect(operations).to_be_visible(timeout=30_000)
+        before = int(operations.inner_text())
+        with engine.begin() as connection:
+            make_enrichment(connection, uploaded=1, finished_at=datetime.now(UTC))
+        page.wait_for_timeout(5_500)  # what was read is kept for five seconds
+        page.get_by_role("tab", name="Individual venues").click()
+        new = page.get_by_role("button", name="+1 new")
+        expect(new).to_be_visible()
+        new.click()
+        expect(new).to_have_count(0)
+        page.get_by_role("tab", name="All").click()
+        expect(operations).to_have_text(str(before + 1))
+
+
 def test_auto_refresh_announces_what_is_new_and_moves_nothing(console, engine, browser):
     with Tab(browser, height=1600) as tab:
         page = tab.page

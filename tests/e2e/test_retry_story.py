@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until
 pytestmark = [pytest.mark.e2e, pytest.mark.postgres, pytest.mark.worker]
 
 #: Where the table of operations draws what, pixels from its top left corner: it is a canvas.
-HEADER, ROW, OPEN, RETRY = 36, 40, 82, 652
+HEADER, ROW, OPEN, RETRY = 36, 40, 82, 632
 
 
 @pytest.fixture

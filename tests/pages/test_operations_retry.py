@@ -49,7 +49,7 @@ def test_the_dialog_says_what_will_happen_and_nothing_happens_before_the_click(d
     app = ask(open_app(PAGE, job=str(job.id)), job)
     said = texts(app)
     assert "**2 images** in **1 venue** will be tried again" in said
-    assert "**2 provider calls**, **\\$0.014**" in said
+    assert "Expected beside the downloads: **2 provider calls**, **\\$0.014**" in said
     assert "Left out, 2 images" in said
     assert "**1** cannot succeed" in said
     assert "**1** need a decision" in said
@@ -190,3 +190,23 @@ def test_an_operator_may_retry(database, job, monkeypatch):
     app.button(key="retry_confirm").click().run()
     (request,) = requests(database)
     assert request.actor == "otto@example.org"
+
+
+def test_a_database_that_goes_away_at_the_click_says_so_and_keeps_the_order(database, job, monkeypatch):
+    from sqlalchemy.exc import OperationalError
+
+    from ops_core import actions
+
+    app = ask(open_app(PAGE, job=str(job.id)), job)
+    away = OperationalError("SELECT", {}, ConnectionError("gone"), connection_invalidated=True)
+
+    def fail(*_, **__):
+        raise away
+
+    with monkeypatch.context() as patch:
+        patch.setattr(actions, "submit_retry", fail)
+        app.button(key="retry_confirm").click().run()
+    assert not app.exception
+    assert "The database cannot be reached" in texts(app)
+    app.button(key="retry_confirm").click().run()
+    assert len(requests(database)) == 1

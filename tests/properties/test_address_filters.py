@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.filters import LARGEST_ID, LONGEST_TEXT, Filters, Period, View, tidy, too_short
 from ops_core.domain.jobs import JobKind, JobOutcome
-from ops_core.ui.address_filters import Choice, choice_from, filters_from, params_of
+from ops_core.ui.address_filters import Choice, choice_from, params_of
 
 NAMES = ("view", "provider", "error", "status", "kind", "city", "venue", "q", "period", "from", "to")
 WORDS = [*View, *Period, *ErrorType, *JobOutcome, *JobKind, "1", "#2", "here", "2026-11-22", "9999-12-31", ""]
@@ -56,7 +56,7 @@ def choices(draw: st.DrawFn) -> Choice:
         error_types=draw(several(st.sampled_from(ErrorType))),
         outcomes=draw(several(st.sampled_from(JobOutcome))),
         kinds=draw(several(st.sampled_from(JobKind))),
-        cities=draw(several(st.integers(0, LARGEST_ID))),
+        cities=draw(several(st.integers(1, LARGEST_ID))),
         venue=draw(searches),
         text=draw(searches),
         period=period,
@@ -69,7 +69,7 @@ def choices(draw: st.DrawFn) -> Choice:
 
 @given(addresses, instants, zones)
 def test_whatever_stands_in_the_address_becomes_filters_that_a_database_takes(params, now, zone):
-    found = filters_from(params, now=now, zone=ZoneInfo(zone))
+    found = choice_from(params).filters(now, ZoneInfo(zone))
     for part in (found.providers, found.error_types, found.outcomes, found.kinds, found.cities):
         assert len(part) <= 100
     for word in (*found.providers, found.venue, found.text):
@@ -88,7 +88,7 @@ def test_any_line_of_text_is_an_address(line: str, now, zone):
         params = parse_qs(line, keep_blank_values=True)
     except ValueError:
         return
-    assert isinstance(filters_from(params, now=now, zone=ZoneInfo(zone)), Filters)
+    assert isinstance(choice_from(params).filters(now, ZoneInfo(zone)), Filters)
 
 
 @given(choices())
@@ -108,9 +108,7 @@ def test_nothing_in_the_address_is_the_usual_choice_and_the_other_way_round():
     assert params_of(Choice()) == {}
     assert choice_from({}) == Choice()
     now = datetime(2026, 11, 22, 12, tzinfo=UTC)
-    assert filters_from({}, now=now, zone=ZoneInfo("UTC")) == Filters(
-        since=now - timedelta(days=7), until=now
-    )
+    assert choice_from({}).filters(now, ZoneInfo("UTC")) == Filters(since=now - timedelta(days=7), until=now)
 
 
 @pytest.mark.parametrize(

@@ -188,6 +188,66 @@ def test_a_job_that_ends_while_its_images_are_tried_elsewhere_misses_none(databa
     compare(database)
 
 
+def test_a_try_recorded_after_its_job_was_ended_is_counted_and_never_counted_off_twice(database):
+    with database.begin() as connection:
+        venue = make_venue(connection)
+        image = make_image(connection, venue, state="discovered").id
+    first = begin(database, venue)
+
+    def end_early(_):
+        end(database, first)
+        return E.RATE_LIMITED
+
+    try_(database, first, [image], end_early)
+    with database.connect() as connection:
+        (row,) = connection.execute(text(SAID)).mappings()
+        assert (row["failed_now"], row["retryable_now"]) == (1, 1)
+    second = begin(database, venue)
+    try_(database, second, [image], lambda _: None)
+    end(database, second)
+    with database.connect() as connection:
+        said = connection.execute(text(SAID)).mappings().all()
+    assert [(row["failed_now"], row["retryable_now"]) for row in said] == [(0, 0), (0, 0)]
+
+
+def test_discovery_and_the_end_of_a_job_of_the_same_venue_wait_for_each_other_in_one_order(database):
+    with database.begin() as connection:
+        venue = make_venue(connection)
+        # ids and names run against each other
+        ids = [
+            make_image(connection, venue, state="discovered", provider_ref=f"p{9 - n}").id for n in range(9)
+        ]
+    photos = [
+        {"provider": "google_places", "provider_ref": f"p{n}", "position": n, "quality_score": 0.5}
+        for n in range(1, 10)
+    ]
+    errors = []
+
+    def discover():
+        for _ in range(30):
+            with database.begin() as connection:
+                images.discover(connection, venue.id, photos)
+
+    def work():
+        for _ in range(10):
+            job = begin(database, venue)
+            try_(database, job, ids, lambda _: E.RATE_LIMITED)
+            end(database, job)
+
+    def guarded(part):
+        try:
+            part()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test tells
+            errors.append(error)
+
+    threads = [Thread(target=guarded, args=(part,)) for part in (discover, work)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert errors == []
+
+
 def test_a_later_try_takes_the_failure_over(database):
     with database.begin() as connection:
         venue = make_venue(connection)

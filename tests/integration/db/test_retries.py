@@ -152,7 +152,6 @@ def test_a_filter_is_what_the_matching_operations_left_failed_and_nobody_tried_s
     assert retry_scope.plan(connection, none).in_scope == 0
     submit(connection, recent)
     assert items(connection) == {mine.id: "queued"}
-    assert retries.open_request_of_jobs(connection, [old.id, new.id]).keys() == {new.id}
 
 
 def test_a_request_comes_with_one_job_for_each_venue(connection: Connection) -> None:

@@ -65,6 +65,7 @@ def test_the_badge_of_a_finished_job(outcome, label):
         (job(failed_later=2, recovered=1), "Failed again"),
         (job(failed_later=2), "Still failed"),
         (job(images_failed=0), None),
+        (job(images_failed=0, left=1), "Failed before"),
     ],
 )
 def test_what_became_of_the_failures(values, word):

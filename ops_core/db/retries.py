@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from ops_core.db import retry_scope
 from ops_core.db.schema import Image, RetryItem, RetryRequest
+from ops_core.domain.errors import ErrorType
 from ops_core.domain.images import MAX_RETRIES, ImageState
 from ops_core.domain.retries import OPEN_ITEM_STATES, ItemState, RequestState, Scope
 from ops_core.domain.retry_plan import ItemEnd, RetryPlan

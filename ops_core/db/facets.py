@@ -11,18 +11,17 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     Connection,
-    Select,
     Text,
+    cast,
     func,
     literal,
     select,
-    tuple_,
     union_all,
 )
 
 from ops_core.db.figures import in_torn_hours, in_whole_hours
 from ops_core.db.job_filter import conditions
-from ops_core.db.schema import City, Job, JobFacet, JobRollup
+from ops_core.db.schema import City, Job, JobRollup
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.filters import Filters
 from ops_core.domain.jobs import JobKind, JobOutcome
@@ -53,63 +52,65 @@ class Facets:
 
 def facets(connection: Connection, since: datetime | None, until: datetime | None) -> Facets:
     """The choices among the operations from `since` (included) until `until` (not included)."""
-    values: dict[str, dict[str, int]] = {"provider": {}, "error_type": {}}
-    for facet, value, jobs in connection.execute(_values(since, until)):
-        values[facet][value] = values[facet].get(value, 0) + int(jobs)
     kinds: dict[JobKind, int] = {}
     outcomes: dict[JobOutcome, int] = {}
-    cities: list[CityChoice] = []
-    for row in connection.execute(_sums(since, until)):
-        if row.kind is not None:
-            kinds[row.kind] = int(row.jobs)
-        elif row.outcome is not None:
-            outcomes[JobOutcome(row.outcome)] = int(row.jobs)
-        elif row.name is not None:
-            cities.append(CityChoice(row.city_id, row.name, row.country, int(row.jobs)))
+    for kind, ended, jobs in connection.execute(_of_all(since, until)):
+        outcome = JobOutcome(ended)
+        kinds[kind] = kinds.get(kind, 0) + int(jobs)
+        outcomes[outcome] = outcomes.get(outcome, 0) + int(jobs)
+    counts: dict[str, dict[str, int]] = {facet: {} for facet in ("city", "provider", "error_type")}
+    for facet, value, jobs in connection.execute(_of_values(since, until)):
+        counts[facet][value] = counts[facet].get(value, 0) + int(jobs)
     return Facets(
-        providers=_most_first(values["provider"]),
-        error_types=_most_first({ErrorType(word): jobs for word, jobs in values["error_type"].items()}),
+        providers=_most_first(counts["provider"]),
+        error_types=_most_first({ErrorType(word): jobs for word, jobs in counts["error_type"].items()}),
         outcomes=_most_first(outcomes),
         kinds=_most_first(kinds),
-        cities=tuple(sorted(cities, key=lambda city: (city.name, city.country))),
+        cities=_cities(connection, {int(city_id): jobs for city_id, jobs in counts["city"].items()}),
     )
 
 
-def _values(since: datetime | None, until: datetime | None) -> CompoundSelect[Any]:
-    rolled = (
-        select(JobFacet.facet, JobFacet.value, func.sum(JobFacet.jobs))
-        .where(*in_whole_hours(JobFacet.hour, (since, until)))
-        .group_by(JobFacet.facet, JobFacet.value)
-    )
-    words = {"provider": Job.providers, "error_type": Job.error_types}
-    single = [
-        select(literal(facet, Text), func.unnest(column).label("word"), func.count(Job.id))
-        .where(*_single(since, until))
-        .group_by("word")
-        for facet, column in words.items()
-    ]
-    return union_all(rolled, *single)
+def _cities(connection: Connection, jobs: Mapping[int, int]) -> tuple[CityChoice, ...]:
+    named = connection.execute(select(City.id, City.name, City.country).where(City.id.in_(jobs)))
+    cities = [CityChoice(*city, jobs[city.id]) for city in named]
+    return tuple(sorted(cities, key=lambda city: (city.name, city.country)))
 
 
-def _sums(since: datetime | None, until: datetime | None) -> Select[Any]:
+def _of_all(since: datetime | None, until: datetime | None) -> CompoundSelect[Any]:
+    """Operations by kind and outcome."""
     rolled = (
-        select(JobRollup.kind, JobRollup.outcome, JobRollup.city_id, func.sum(JobRollup.jobs).label("jobs"))
+        select(JobRollup.kind, JobRollup.outcome, func.sum(JobRollup.jobs))
+        .where(JobRollup.facet == "all", JobRollup.value == "")
         .where(*in_whole_hours(JobRollup.hour, (since, until)))
-        .group_by(JobRollup.kind, JobRollup.outcome, JobRollup.city_id)
+        .group_by(JobRollup.kind, JobRollup.outcome)
     )
     single = (
-        select(Job.kind, Job.outcome, func.coalesce(Job.city_id, 0), func.count(Job.id))
+        select(Job.kind, Job.outcome, func.count(Job.id))
         .where(*_single(since, until))
-        .group_by(Job.kind, Job.outcome, Job.city_id)
+        .group_by(Job.kind, Job.outcome)
     )
-    found = union_all(rolled, single).subquery("found")
-    parts = (found.c.kind, found.c.outcome, found.c.city_id)
-    by_part = (
-        select(*parts, func.sum(found.c.jobs).label("jobs"))
-        .group_by(func.grouping_sets(*(tuple_(part) for part in parts)))
-        .subquery("by_part")
+    return union_all(rolled, single)
+
+
+def _of_values(since: datetime | None, until: datetime | None) -> CompoundSelect[Any]:
+    """Operations by facet and value."""
+    rolled = (
+        select(JobRollup.facet, JobRollup.value, func.sum(JobRollup.jobs))
+        .where(JobRollup.facet != "all", *in_whole_hours(JobRollup.hour, (since, until)))
+        .group_by(JobRollup.facet, JobRollup.value)
     )
-    return select(by_part, City.name, City.country).outerjoin(City, City.id == by_part.c.city_id)
+    words = {
+        "city": cast(Job.city_id, Text),
+        "provider": func.unnest(Job.providers),
+        "error_type": func.unnest(Job.error_types),
+    }
+    single = [
+        select(literal(facet, Text), word.label("word"), func.count(Job.id))
+        .where(*_single(since, until), *([Job.city_id.is_not(None)] if facet == "city" else []))
+        .group_by("word")
+        for facet, word in words.items()
+    ]
+    return union_all(rolled, *single)
 
 
 def _single(since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:

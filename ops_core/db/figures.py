@@ -107,9 +107,10 @@ def figures(connection: Connection, filters: Filters, edges: Sequence[datetime])
         return []
     within = replace(filters, since=edges[0], until=edges[-1])
     question: Executable = _of_jobs(within, edges)
-    if filters.by_sums:
+    sums = of_sums(filters)
+    if sums is not None:
         rest = _of_jobs(within, edges).where(in_torn_hours(edges))
-        question = union_all(_of_hours(within, edges), rest)
+        question = union_all(_of_hours(sums, edges), rest)
     found = [Sums()] * (len(edges) - 1)
     for row in connection.execute(question).mappings():
         counts = {name: int(row[name]) for name in SUMS if name != "cost_usd"}
@@ -139,11 +140,10 @@ def buckets_for(connection: Connection, filters: Filters, zone: ZoneInfo, now: d
 
 def total(connection: Connection, filters: Filters) -> Bounded:
     """How many operations match: exact where hourly sums tell, else no further than `COUNT_LIMIT`."""
-    if filters.by_sums:
+    sums = of_sums(filters)
+    if sums is not None:
         ends = (filters.since, filters.until)
-        rolled = select(func.sum(JobRollup.jobs)).where(
-            *in_whole_hours(JobRollup.hour, ends), *of_sums(filters, JobRollup)
-        )
+        rolled = select(func.sum(JobRollup.jobs)).where(*sums, *in_whole_hours(JobRollup.hour, ends))
         rest = select(func.count(Job.id)).where(*conditions(filters), in_torn_hours(ends))
         return Bounded(sum(int(jobs or 0) for jobs in connection.scalars(union_all(rolled, rest))))
     some = select(Job.id).where(*conditions(filters)).limit(COUNT_LIMIT + 1).subquery()
@@ -184,14 +184,11 @@ def in_torn_hours(edges: Sequence[datetime | None]) -> ColumnElement[bool]:
     return or_(false(), *within)
 
 
-def _of_hours(filters: Filters, edges: Sequence[datetime]) -> Select[*tuple[Any, ...]]:
+def _of_hours(of_these: Sequence[ColumnElement[bool]], edges: Sequence[datetime]) -> Select[*tuple[Any, ...]]:
     bucket = bucket_of(JobRollup.hour, edges)
     sums = (func.sum(getattr(JobRollup, name)).label(name) for name in SUMS)
-    return (
-        select(bucket, *sums)
-        .where(*in_whole_hours(JobRollup.hour, edges), *of_sums(filters, JobRollup))
-        .group_by(bucket)
-    )
+    within = in_whole_hours(JobRollup.hour, edges)
+    return select(bucket, *sums).where(*of_these, *within).group_by(bucket)
 
 
 def _of_jobs(filters: Filters, edges: Sequence[datetime]) -> Select[*tuple[Any, ...]]:

@@ -19,7 +19,9 @@ def conditions(filters: Filters) -> list[ColumnElement[bool]]:
         found.append(Job.finished_at >= filters.since)
     if filters.until is not None:
         found.append(Job.finished_at < filters.until)
-    found += of_sums(filters, Job)
+    found += _kinds_and_outcomes(filters, Job)
+    if filters.cities:
+        found.append(Job.city_id.in_(filters.cities))
     if filters.providers:
         found.append(Job.providers.overlap(_texts(filters.providers)))
     if filters.error_types:
@@ -36,8 +38,15 @@ def conditions(filters: Filters) -> list[ColumnElement[bool]]:
     return found
 
 
-def of_sums(filters: Filters, table: type[Job] | type[JobRollup]) -> list[ColumnElement[bool]]:
-    """The parts of `filters` that jobs and their hourly sums both know, the dates aside."""
+def of_sums(filters: Filters) -> list[ColumnElement[bool]] | None:
+    """What hourly sums must fulfil to be of the jobs of `filters`, the dates aside; None if none are."""
+    if filters.facet is None:
+        return None
+    name, values = filters.facet
+    return [JobRollup.facet == name, JobRollup.value.in_(values), *_kinds_and_outcomes(filters, JobRollup)]
+
+
+def _kinds_and_outcomes(filters: Filters, table: type[Job] | type[JobRollup]) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if kinds := VIEW_KINDS.get(filters.view):
         found.append(table.kind.in_(kinds))
@@ -47,8 +56,6 @@ def of_sums(filters: Filters, table: type[Job] | type[JobRollup]) -> list[Column
         found.append(table.kind.in_(filters.kinds))
     if filters.outcomes:
         found.append(table.outcome.in_([str(outcome) for outcome in filters.outcomes]))
-    if filters.cities:
-        found.append(table.city_id.in_(filters.cities))
     return found
 
 

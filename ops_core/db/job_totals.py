@@ -102,16 +102,27 @@ _FAILURES = text("""
     WHERE job_providers.job_id = counted.job_id AND job_providers.provider = counted.provider
 """)
 
-_ROLL_UP = text("""
-    INSERT INTO job_rollups (hour, kind, outcome, city_id, jobs, discovered, uploaded, failed, failed_now,
-                             retryable_now, first_tried, first_uploaded, first_stored, cost_usd)
-    SELECT date_trunc('hour', finished_at, 'UTC'), kind, outcome, coalesce(city_id, 0), count(*),
+# the sums that a job is in; everybody takes their locks in the order of the key
+_FACETS = """
+    CROSS JOIN LATERAL (
+        SELECT 'all' AS facet, '' AS value
+        UNION ALL SELECT 'city', job.city_id::text WHERE job.city_id IS NOT NULL
+        UNION ALL SELECT 'provider', unnest(job.providers)
+        UNION ALL SELECT 'error_type', unnest(job.error_types)
+    ) AS of_facet
+"""
+
+_ROLL_UP = text(f"""
+    INSERT INTO job_rollups (facet, value, hour, kind, outcome, jobs, discovered, uploaded, failed,
+                             failed_now, retryable_now, first_tried, first_uploaded, first_stored, cost_usd)
+    SELECT facet, value, date_trunc('hour', finished_at, 'UTC'), kind, outcome, count(*),
         sum(images_discovered), sum(images_uploaded), sum(images_failed), sum(images_failed_now),
         sum(images_retryable_now), sum(images_first_tried), sum(images_first_uploaded),
         sum(images_first_stored), sum(cost_usd)
-    FROM jobs WHERE id = ANY(:ids) AND finished_at IS NOT NULL
-    GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
-    ON CONFLICT (hour, kind, outcome, city_id) DO UPDATE SET
+    FROM jobs AS job {_FACETS}
+    WHERE id = ANY(:ids) AND finished_at IS NOT NULL
+    GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
+    ON CONFLICT (facet, value, hour, kind, outcome) DO UPDATE SET
         jobs = job_rollups.jobs + excluded.jobs,
         discovered = job_rollups.discovered + excluded.discovered,
         uploaded = job_rollups.uploaded + excluded.uploaded,
@@ -124,40 +135,28 @@ _ROLL_UP = text("""
         cost_usd = job_rollups.cost_usd + excluded.cost_usd
 """)
 
-_FACETS = text("""
-    INSERT INTO job_facets (hour, facet, value, jobs)
-    SELECT hour, facet, value, count(*) FROM (
-        SELECT date_trunc('hour', finished_at, 'UTC') AS hour, 'provider' AS facet, unnest(providers) AS value
-        FROM jobs WHERE id = ANY(:ids) AND finished_at IS NOT NULL
-        UNION ALL
-        SELECT date_trunc('hour', finished_at, 'UTC'), 'error_type', unnest(error_types)
-        FROM jobs WHERE id = ANY(:ids) AND finished_at IS NOT NULL
-    ) AS found
-    GROUP BY hour, facet, value ORDER BY hour, facet, value
-    ON CONFLICT (hour, facet, value) DO UPDATE SET jobs = job_facets.jobs + excluded.jobs
-""")
-
 _HOLD_JOBS = text("SELECT id FROM jobs WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
 
-_CHANGE = text("""
+_CHANGE = text(f"""
     WITH new AS (
         SELECT * FROM jsonb_to_recordset(CAST(:changes AS jsonb))
             AS r(job_id bigint, failed_now bigint, retryable_now bigint, first_stored bigint)
-    ), changed AS (
+    ), job AS (
         -- a job that has not ended counts by itself when it ends
         UPDATE jobs SET images_failed_now = images_failed_now + new.failed_now,
             images_retryable_now = images_retryable_now + new.retryable_now,
             images_first_stored = images_first_stored + new.first_stored
         FROM new WHERE jobs.id = new.job_id AND jobs.finished_at IS NOT NULL
-        RETURNING date_trunc('hour', finished_at, 'UTC') AS hour, kind, outcome,
-            coalesce(city_id, 0) AS city_id, new.failed_now, new.retryable_now, new.first_stored
+        RETURNING date_trunc('hour', finished_at, 'UTC') AS hour, kind, outcome, city_id, providers,
+            error_types, new.failed_now, new.retryable_now, new.first_stored
     )
-    INSERT INTO job_rollups (hour, kind, outcome, city_id, jobs, discovered, uploaded, failed, failed_now,
-                             retryable_now, first_tried, first_uploaded, first_stored, cost_usd)
-    SELECT hour, kind, outcome, city_id, 0, 0, 0, 0, sum(failed_now), sum(retryable_now), 0, 0,
+    INSERT INTO job_rollups (facet, value, hour, kind, outcome, jobs, discovered, uploaded, failed,
+                             failed_now, retryable_now, first_tried, first_uploaded, first_stored, cost_usd)
+    SELECT facet, value, hour, kind, outcome, 0, 0, 0, 0, sum(failed_now), sum(retryable_now), 0, 0,
         sum(first_stored), 0
-    FROM changed GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
-    ON CONFLICT (hour, kind, outcome, city_id) DO UPDATE SET
+    FROM job {_FACETS}
+    GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
+    ON CONFLICT (facet, value, hour, kind, outcome) DO UPDATE SET
         failed_now = job_rollups.failed_now + excluded.failed_now,
         retryable_now = job_rollups.retryable_now + excluded.retryable_now,
         first_stored = job_rollups.first_stored + excluded.first_stored
@@ -180,7 +179,6 @@ def settle(connection: Connection, ids: Sequence[int]) -> None:
     connection.execute(_COUNT, counted)
     connection.execute(_FAILURES, {"ids": list(ids)})
     connection.execute(_ROLL_UP, {"ids": list(ids)})
-    connection.execute(_FACETS, {"ids": list(ids)})
 
 
 def taken_over(failed_job: int, error_type: ErrorType, retry_count: int) -> Change:

@@ -366,14 +366,24 @@ class Job(Base):
 
 
 class JobRollup(Base):
-    """Sums of the finished jobs of one hour; kept by the transactions that change the jobs."""
+    """Sums of the finished jobs of one hour: of all, and of those of one city, provider or error type.
+
+    A job counts under each of its providers and error types. Kept by the transactions that change
+    the jobs.
+    """
 
     __tablename__ = "job_rollups"
+    __table_args__ = (
+        CheckConstraint("facet IN ('all', 'city', 'provider', 'error_type')", name="facet_known"),
+        CheckConstraint("(facet = 'all') = (value = '')", name="value_of_facet"),
+        Index("ix_job_rollups_hour", "hour"),
+    )
 
+    facet: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str] = mapped_column(primary_key=True)  #: City id, code, error type; empty for all.
     hour: Mapped[datetime] = mapped_column(primary_key=True)
     kind: Mapped[JobKind] = mapped_column(primary_key=True)
     outcome: Mapped[str] = mapped_column(primary_key=True)
-    city_id: Mapped[int] = mapped_column(primary_key=True)  #: 0 for jobs of no city.
     jobs: Mapped[int]
     discovered: Mapped[int]
     uploaded: Mapped[int]
@@ -384,18 +394,6 @@ class JobRollup(Base):
     first_uploaded: Mapped[int]
     first_stored: Mapped[int]
     cost_usd: Mapped[Decimal] = mapped_column(Numeric(16, 6))
-
-
-class JobFacet(Base):
-    """How many jobs finished in one hour with a provider, or with an error type."""
-
-    __tablename__ = "job_facets"
-    __table_args__ = (CheckConstraint("facet IN ('provider', 'error_type')", name="facet_known"),)
-
-    hour: Mapped[datetime] = mapped_column(primary_key=True)
-    facet: Mapped[str] = mapped_column(primary_key=True)
-    value: Mapped[str] = mapped_column(primary_key=True)
-    jobs: Mapped[int]
 
 
 class JobProvider(Base):
@@ -457,6 +455,12 @@ class Image(Base):
             "venue_id",
             "error_type",
             postgresql_include=["id", "provider", "state", "retry_count"],
+            postgresql_where=text("state IN ('failed', 'permanently_failed')"),
+        ),
+        Index(
+            "ix_images_failed_state",
+            "state",
+            "error_type",
             postgresql_where=text("state IN ('failed', 'permanently_failed')"),
         ),
         Index("ix_images_failed_job", "failed_job", postgresql_where=text("failed_job IS NOT NULL")),

@@ -67,9 +67,27 @@ class Filters:
     until: datetime | None = None
 
     @property
+    def facet(self) -> tuple[str, tuple[str, ...]] | None:
+        """The hourly sums (a facet, values of it) that together count each of these jobs once.
+
+        None if only a look at the jobs can tell. A job has one city, but may have several providers
+        and error types, so that the sums of two of these do not add up.
+        """
+        facets = {
+            "city": tuple(str(city) for city in self.cities),
+            "provider": self.providers,
+            "error_type": tuple(str(error_type) for error_type in self.error_types),
+        }
+        given = [(name, values) for name, values in facets.items() if values]
+        if self.venue or self.text or len(given) > 1:
+            return None
+        name, values = given[0] if given else ("all", ("",))
+        return (name, values) if name == "city" or len(values) == 1 else None
+
+    @property
     def by_sums(self) -> bool:
-        """Whether hourly sums of jobs can answer: no part looks at single jobs."""
-        return not (self.providers or self.error_types or self.venue or self.text)
+        """Whether hourly sums of jobs can answer (`facet`)."""
+        return self.facet is not None
 
     @property
     def narrowed(self) -> bool:

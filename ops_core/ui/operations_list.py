@@ -45,8 +45,8 @@ def operations(
 ) -> None:
     """The table of one page with what belongs to all of it."""
     may_retry = person.role >= Role.OPERATOR
-    total = cached.total(chosen)
-    count = f"{total.count:,}{'+' if total.more else ''}"
+    # what the cards asked for already
+    count = f"{cached.figures(chosen, zone, live.as_of()).this.jobs:,}"
     with st.container(horizontal=True, vertical_alignment="center", key="table_bar"):
         st.markdown(f"**{count} operation{'' if count == '1' else 's'}**", width="content")
         live.announcer(chosen)

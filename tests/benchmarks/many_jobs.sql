@@ -198,17 +198,17 @@ WHERE venues.id = stored.venue_id;
 
 -- the sums that jobs and tries keep, in the order of time as they would be written
 INSERT INTO job_rollups
-SELECT date_trunc('hour', finished_at, 'UTC'), kind, outcome, coalesce(city_id, 0), count(*),
+SELECT facet, value, date_trunc('hour', finished_at, 'UTC') AS hour, kind, outcome, count(*),
     sum(images_discovered), sum(images_uploaded), sum(images_failed), sum(images_failed_now),
     sum(images_retryable_now), sum(images_first_tried), sum(images_first_uploaded),
     sum(images_first_stored), sum(cost_usd)
-FROM jobs GROUP BY 1, 2, 3, 4 ORDER BY 1;
-INSERT INTO job_facets
-SELECT date_trunc('hour', finished_at, 'UTC'), 'provider', word, count(*)
-FROM jobs CROSS JOIN unnest(providers) AS word GROUP BY 1, 3 ORDER BY 1;
-INSERT INTO job_facets
-SELECT date_trunc('hour', finished_at, 'UTC'), 'error_type', word, count(*)
-FROM jobs CROSS JOIN unnest(error_types) AS word GROUP BY 1, 3 ORDER BY 1;
+FROM (
+    SELECT 'all' AS facet, '' AS value, * FROM jobs
+    UNION ALL SELECT 'city', city_id::text, * FROM jobs WHERE city_id > 0
+    UNION ALL SELECT 'provider', word, jobs.* FROM jobs CROSS JOIN unnest(providers) AS word
+    UNION ALL SELECT 'error_type', word, jobs.* FROM jobs CROSS JOIN unnest(error_types) AS word
+) AS counted
+GROUP BY facet, value, hour, kind, outcome ORDER BY hour;
 INSERT INTO rollups
 SELECT date_trunc('hour', at, 'UTC'), provider, coalesce(error, ''), city_id, count(*),
     count(*) FILTER (WHERE number = 1), sum(CASE WHEN error IS NULL THEN 250000 ELSE 0 END), count(*) * 400,

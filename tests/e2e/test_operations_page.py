@@ -222,15 +222,18 @@ def test_a_photo_that_was_not_there_is_not_remembered_as_missing(console, engine
 
 @pytest.fixture
 def broken(engine):
-    """A world in which the page breaks: a facet that no version of the code has written."""
+    """A world in which the page breaks: an error type that no version of the code has written."""
     with engine.begin() as connection:
         connection.execute(
-            text("INSERT INTO job_facets VALUES (date_trunc('hour', now() - interval '20 days'), :f, :v, 1)"),
-            {"f": "error_type", "v": "no_such_error"},
+            text("""
+                INSERT INTO job_rollups VALUES ('error_type', 'no_such_error',
+                    date_trunc('hour', now() - interval '20 days'), 'enrichment', 'failed',
+                    1, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+            """)
         )
     yield
     with engine.begin() as connection:
-        connection.execute(text("DELETE FROM job_facets WHERE value = 'no_such_error'"))
+        connection.execute(text("DELETE FROM job_rollups WHERE value = 'no_such_error'"))
 
 
 def test_a_page_that_breaks_shows_a_reference_and_the_log_has_the_cause(console, broken, browser):

@@ -153,6 +153,18 @@ narrower = st.builds(
     venue=st.sampled_from(["", "", "", "Café", "1", "#2", "no such place"]),
     text=st.sampled_from(["", "", "", "images", "100%", "it_all", "l \\ d", "3"]),
 )
+#: Choices that hourly sums tell: all, or what is in one city, or of one provider or error type.
+of_sums = st.one_of(
+    choices,
+    st.builds(
+        lambda chosen, part: replace(chosen, cities=(), **part),
+        choices,
+        st.one_of(
+            st.sampled_from(PROVIDERS).map(lambda code: {"providers": (code,)}),
+            st.sampled_from(ERRORS).map(lambda error: {"error_types": (error,)}),
+        ),
+    ),
+)
 zones = st.sampled_from(["UTC", "Europe/Warsaw", "Asia/Kolkata"]).map(ZoneInfo)
 
 quick = settings(max_examples=25, deadline=None)
@@ -358,7 +370,7 @@ def test_cards_equal_the_question_asked_by_hand(engine, jobs, filters, zone):
 
 
 @quick
-@given(lists, choices, st.lists(moments, min_size=2, max_size=12, unique=True).map(sorted))
+@given(lists, of_sums, st.lists(moments, min_size=2, max_size=12, unique=True).map(sorted))
 def test_any_edges_at_all_give_the_same_sums_from_hours_and_from_jobs(engine, jobs, filters, edges):
     with World(engine, jobs) as connection:
         assert filters.by_sums
@@ -367,6 +379,7 @@ def test_any_edges_at_all_give_the_same_sums_from_hours_and_from_jobs(engine, jo
         ]
         assert figures.figures(connection, filters, edges) == expected
         one_by_one = replace(filters, providers=PROVIDERS)
+        assert not one_by_one.by_sums
         expected = [
             added(ask(connection, replace(one_by_one, since=begin, until=end)))
             for begin, end in pairwise(edges)

@@ -78,7 +78,7 @@ def test_operations_that_only_a_look_at_each_can_tell_are_counted_so_far_and_no_
     venue = make_venue(connection)
     for _ in range(3):
         make_enrichment(connection, venue, finished_at=NOW - DAY)
-    by_provider = Filters(providers=("google_places",))
+    by_provider = Filters(providers=("google_places", "here"))
     assert figures.total(connection, by_provider) == figures.Bounded(3)
     make_enrichment(connection, venue, finished_at=NOW - DAY)
     make_enrichment(connection, venue, finished_at=NOW - DAY)

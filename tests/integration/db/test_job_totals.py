@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Barrier, Thread
@@ -49,10 +50,18 @@ SAID = """
     FROM jobs WHERE finished_at IS NOT NULL ORDER BY id
 """
 ROLLED = """
-    SELECT sum(jobs) AS jobs, sum(failed_now) AS failed_now, sum(retryable_now) AS retryable_now,
+    SELECT facet, value, sum(jobs) AS jobs,
+        sum(failed_now) AS failed_now, sum(retryable_now) AS retryable_now,
         sum(first_tried) AS first_tried, sum(first_uploaded) AS first_uploaded,
         sum(first_stored) AS first_stored
-    FROM job_rollups
+    FROM job_rollups GROUP BY facet, value
+"""
+#: The sums that the job of each row of `SAID` must be in.
+FACETS = """
+    SELECT id, 'all' AS facet, '' AS value FROM jobs WHERE finished_at IS NOT NULL
+    UNION ALL SELECT id, 'city', city_id::text FROM jobs WHERE finished_at IS NOT NULL
+    UNION ALL SELECT id, 'provider', unnest(providers) FROM jobs WHERE finished_at IS NOT NULL
+    UNION ALL SELECT id, 'error_type', unnest(error_types) FROM jobs WHERE finished_at IS NOT NULL
 """
 
 
@@ -112,10 +121,14 @@ def compare(database):
         truth = [dict(row) for row in connection.execute(text(TRUTH)).mappings()]
         said = [dict(row) for row in connection.execute(text(SAID)).mappings()]
         assert said == truth
-        rolled = connection.execute(text(ROLLED)).mappings().one()
-    assert {name: int(value or 0) for name, value in rolled.items()} == {
-        "jobs": len(truth),
-        **{name: sum(row[name] for row in truth) for name in rolled if name != "jobs"},
+        rolled = [dict(row) for row in connection.execute(text(ROLLED)).mappings()]
+        facets = connection.execute(text(FACETS)).all()
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    of_job = {row["id"]: {"jobs": 1} | row for row in truth}
+    for job_id, facet, value in facets:
+        counts.setdefault((facet, value), Counter()).update(of_job[job_id])
+    assert {(row.pop("facet"), row.pop("value")): row for row in rolled} == {
+        facet: {name: count for name, count in sums.items() if name != "id"} for facet, sums in counts.items()
     }
 
 
@@ -264,7 +277,7 @@ def test_a_later_try_takes_the_failure_over(database):
     compare(database)
 
 
-def test_facets_count_each_job_once_for_each_of_its_errors(database):
+def test_sums_count_each_job_once_for_each_of_its_errors(database):
     with database.begin() as connection:
         venue = make_venue(connection)
         ids = [make_image(connection, venue, state="discovered").id for _ in range(3)]
@@ -273,12 +286,16 @@ def test_facets_count_each_job_once_for_each_of_its_errors(database):
     try_(database, job, ids, lambda image: errors[image.id])
     end(database, job)
     with database.connect() as connection:
-        facets = connection.execute(text("SELECT facet, value, jobs FROM job_facets ORDER BY 1, 2")).all()
+        sums = connection.execute(
+            text("SELECT facet, value, jobs, failed_now FROM job_rollups ORDER BY 1, 2")
+        ).all()
         row = connection.execute(text("SELECT * FROM jobs WHERE id = :id"), {"id": job.id}).one()
-    assert [tuple(facet) for facet in facets] == [
-        ("error_type", "not_found", 1),
-        ("error_type", "rate_limited", 1),
-        ("provider", "google_places", 1),
+    assert [tuple(row) for row in sums] == [
+        ("all", "", 1, 3),
+        ("city", str(venue.city_id), 1, 3),
+        ("error_type", "not_found", 1, 3),
+        ("error_type", "rate_limited", 1, 3),
+        ("provider", "google_places", 1, 3),
     ]
     assert row.error_types == ["not_found", "rate_limited"]
     assert row.first_error == "rate_limited"
@@ -297,12 +314,11 @@ def test_jobs_that_ended_before_there_were_counts_get_them_by_migrating(postgres
             venue = make_venue(connection)
             make_enrichment(connection, venue, uploaded=2, failures=[E.RATE_LIMITED, E.NOT_FOUND])
             make_enrichment(connection, venue, uploaded=1, finished_at=datetime.now(UTC) - timedelta(days=3))
-        tables = ("SELECT * FROM jobs ORDER BY id", "SELECT * FROM job_rollups ORDER BY 1, 2, 3, 4")
+        tables = ("SELECT * FROM jobs ORDER BY id", "SELECT * FROM job_rollups ORDER BY 1, 2, 3, 4, 5")
         tables += (
-            "SELECT * FROM job_facets ORDER BY 1, 2, 3",
             "SELECT id, failed_job FROM images ORDER BY 1",
+            "SELECT * FROM job_providers ORDER BY 1, 2",
         )
-        tables += ("SELECT * FROM job_providers ORDER BY 1, 2",)
 
         def read():
             with engine.connect() as connection:

@@ -69,26 +69,29 @@ def upgrade() -> None:
         op.add_column("jobs", _count(name))
     op.create_table(
         "job_rollups",
+        sa.Column("facet", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
         sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
         sa.Column("kind", JOB_KIND, nullable=False),
         sa.Column("outcome", sa.Text(), nullable=False),
-        sa.Column("city_id", sa.BigInteger(), autoincrement=False, nullable=False),
         *(sa.Column(name, sa.BigInteger(), nullable=False) for name in SUMS),
         sa.Column("cost_usd", sa.Numeric(16, 6), nullable=False),
-        sa.PrimaryKeyConstraint("hour", "kind", "outcome", "city_id", name="pk_job_rollups"),
+        sa.CheckConstraint(
+            "facet IN ('all', 'city', 'provider', 'error_type')", name="ck_job_rollups_facet_known"
+        ),
+        sa.CheckConstraint("(facet = 'all') = (value = '')", name="ck_job_rollups_value_of_facet"),
+        sa.PrimaryKeyConstraint("facet", "value", "hour", "kind", "outcome", name="pk_job_rollups"),
     )
-    op.create_table(
-        "job_facets",
-        sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("facet", sa.Text(), nullable=False),
-        sa.Column("value", sa.Text(), nullable=False),
-        sa.Column("jobs", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("facet IN ('provider', 'error_type')", name="ck_job_facets_facet_known"),
-        sa.PrimaryKeyConstraint("hour", "facet", "value", name="pk_job_facets"),
-    )
+    op.create_index("ix_job_rollups_hour", "job_rollups", ["hour"])
     _count_what_is_there()
     # covering, so that a preview over all failures reads the index alone
     _failed_by_venue(include=["id", "provider", "state", "retry_count"])
+    op.create_index(
+        "ix_images_failed_state",
+        "images",
+        ["state", "error_type"],
+        postgresql_where=sa.text("state IN ('failed', 'permanently_failed')"),
+    )
     op.create_index(
         "ix_images_failed_job", "images", ["failed_job"], postgresql_where=sa.text("failed_job IS NOT NULL")
     )
@@ -121,8 +124,8 @@ def downgrade() -> None:
     for name in ("request_id", "summary", "error_types", "kind_finished", "outcome_finished"):
         op.drop_index(f"ix_jobs_{name}", table_name="jobs")
     op.drop_index("ix_images_failed_job", table_name="images")
+    op.drop_index("ix_images_failed_state", table_name="images")
     _failed_by_venue(include=[])
-    op.drop_table("job_facets")
     op.drop_table("job_rollups")
     for name in (
         *COUNTS,

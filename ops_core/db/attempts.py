@@ -125,8 +125,8 @@ def record(connection: Connection, tries: Sequence[Tried]) -> set[int]:
         for row in earlier
         if row.failed_job
     ]
-    # its job may have ended without it: then nobody else counts this failure
-    changes += [_left(tried) for tried in kept if tried.failure and tried.job_id]
+    # its job may have ended without it: then nobody else counts this try
+    changes += [_own(tried) for tried in kept if tried.job_id]
     if stored_late:
         changes += job_totals.first_jobs(connection, stored_late)
     job_totals.change(connection, changes)
@@ -141,11 +141,20 @@ def record(connection: Connection, tries: Sequence[Tried]) -> set[int]:
     return held
 
 
-def _left(tried: Tried) -> job_totals.Change:
-    row = _image_row(tried)
-    retryable = may_try_automatically(row["state"], row["error_type"], row["retry_count"])
+def _own(tried: Tried) -> job_totals.Change:
+    """What the try adds to its own job, should that have ended already."""
+    row, first, stored = _image_row(tried), int(tried.image.tries == 0), int(tried.stored is not None)
     assert tried.job_id is not None
-    return job_totals.Change(job_id=tried.job_id, failed_now=1, retryable_now=int(retryable))
+    return job_totals.Change(
+        job_id=tried.job_id,
+        failed_now=1 - stored,
+        retryable_now=int(
+            not stored and may_try_automatically(row["state"], row["error_type"], row["retry_count"])
+        ),
+        first_tried=first,
+        first_uploaded=first * stored,
+        first_stored=first * stored,
+    )
 
 
 def _image_row(tried: Tried) -> dict[str, Any]:

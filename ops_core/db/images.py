@@ -276,9 +276,12 @@ def release_expired(
             if row.set_aside and row.failed_job
         ]
         + [
-            job_totals.Change(job_id=row.claimed_job, failed_now=1)
+            # its job may have ended without it: then nobody else counts this try
+            job_totals.Change(
+                job_id=row.claimed_job, failed_now=int(row.set_aside), first_tried=int(row.tries == 0)
+            )
             for row in lost
-            if row.set_aside and row.claimed_job
+            if row.claimed_job
         ],
     )
     rollups.add(

@@ -25,6 +25,8 @@ class Change:
     job_id: int
     failed_now: int = 0
     retryable_now: int = 0
+    first_tried: int = 0
+    first_uploaded: int = 0
     first_stored: int = 0
 
 
@@ -140,25 +142,31 @@ _HOLD_JOBS = text("SELECT id FROM jobs WHERE id = ANY(:ids) ORDER BY id FOR NO K
 _CHANGE = text(f"""
     WITH new AS (
         SELECT * FROM jsonb_to_recordset(CAST(:changes AS jsonb))
-            AS r(job_id bigint, failed_now bigint, retryable_now bigint, first_stored bigint)
+            AS r(job_id bigint, failed_now bigint, retryable_now bigint, first_tried bigint,
+                 first_uploaded bigint, first_stored bigint)
     ), job AS (
         -- a job that has not ended counts by itself when it ends
         UPDATE jobs SET images_failed_now = images_failed_now + new.failed_now,
             images_retryable_now = images_retryable_now + new.retryable_now,
+            images_first_tried = images_first_tried + new.first_tried,
+            images_first_uploaded = images_first_uploaded + new.first_uploaded,
             images_first_stored = images_first_stored + new.first_stored
         FROM new WHERE jobs.id = new.job_id AND jobs.finished_at IS NOT NULL
         RETURNING date_trunc('hour', finished_at, 'UTC') AS hour, kind, outcome, city_id, providers,
-            error_types, new.failed_now, new.retryable_now, new.first_stored
+            error_types, new.failed_now, new.retryable_now, new.first_tried, new.first_uploaded,
+            new.first_stored
     )
     INSERT INTO job_rollups (facet, value, hour, kind, outcome, jobs, discovered, uploaded, failed,
                              failed_now, retryable_now, first_tried, first_uploaded, first_stored, cost_usd)
-    SELECT facet, value, hour, kind, outcome, 0, 0, 0, 0, sum(failed_now), sum(retryable_now), 0, 0,
-        sum(first_stored), 0
+    SELECT facet, value, hour, kind, outcome, 0, 0, 0, 0, sum(failed_now), sum(retryable_now),
+        sum(first_tried), sum(first_uploaded), sum(first_stored), 0
     FROM job {_FACETS}
     GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
     ON CONFLICT (facet, value, hour, kind, outcome) DO UPDATE SET
         failed_now = job_rollups.failed_now + excluded.failed_now,
         retryable_now = job_rollups.retryable_now + excluded.retryable_now,
+        first_tried = job_rollups.first_tried + excluded.first_tried,
+        first_uploaded = job_rollups.first_uploaded + excluded.first_uploaded,
         first_stored = job_rollups.first_stored + excluded.first_stored
 """)
 

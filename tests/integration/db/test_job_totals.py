@@ -17,7 +17,7 @@ from ops_core.db.jobs import JobResult
 from ops_core.domain.errors import ErrorType as E
 from ops_core.domain.failures import Failure
 from ops_core.domain.jobs import JobKind, JobState, JobStatus
-from tests.support.factories import make_image, make_job, make_venue
+from tests.support.factories import make_attempt, make_image, make_job, make_venue, settle
 
 pytestmark = pytest.mark.postgres
 
@@ -313,6 +313,10 @@ def test_jobs_that_ended_before_there_were_counts_get_them_by_migrating(postgres
         with engine.begin() as connection:
             venue = make_venue(connection)
             make_enrichment(connection, venue, uploaded=2, failures=[E.RATE_LIMITED, E.NOT_FOUND])
+            lost = make_job(connection, venue, settled=False, images_discovered=1, images_failed=1)
+            image = make_image(connection, venue, state="failed", error_type=E.WORKER_LOST)
+            make_attempt(connection, image, lost, outcome="lost")
+            settle(connection, lost)
             make_enrichment(connection, venue, uploaded=1, finished_at=datetime.now(UTC) - timedelta(days=3))
         tables = ("SELECT * FROM jobs ORDER BY id", "SELECT * FROM job_rollups ORDER BY 1, 2, 3, 4, 5")
         tables += (

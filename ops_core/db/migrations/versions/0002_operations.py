@@ -40,8 +40,106 @@ COUNTS = (
     "images_failed_now",
     "images_retryable_now",
 )
-#: Jobs counted in one statement: every migration must end well within a statement time limit.
+#: Jobs counted in one statement.
 CHUNK = 5_000
+
+#: What counts jobs that have ended, as it was when these columns were new.
+COUNTING = (
+    """
+    WITH ends AS (
+        SELECT DISTINCT ON (job_id, image_id) job_id, image_id, provider, outcome, error_type, finished_at, id
+        FROM attempts WHERE job_id = ANY(:ids)
+        ORDER BY job_id, image_id, number DESC, finished_at DESC
+    ), of_images AS (
+        SELECT ends.job_id, array_agg(DISTINCT ends.provider) AS providers,
+            array_agg(DISTINCT ends.error_type::text)
+                FILTER (WHERE ends.outcome <> 'uploaded') AS error_types,
+            (array_agg(ends.error_type ORDER BY ends.finished_at, ends.id)
+                FILTER (WHERE ends.outcome <> 'uploaded'))[1] AS first_error,
+            count(*) FILTER (WHERE images.failed_job = ends.job_id) AS failed_now,
+            count(*) FILTER (WHERE images.failed_job = ends.job_id AND images.retry_count < 3
+                AND images.error_type = ANY(CAST('{rate_limited,network_timeout,network_error,gateway_timeout,bad_gateway,service_unavailable}' AS error_type[]))) AS retryable_now
+        FROM ends JOIN images ON images.id = ends.image_id GROUP BY ends.job_id
+    ), firsts AS (
+        SELECT attempts.job_id, count(*) AS tried,
+            count(*) FILTER (WHERE attempts.outcome = 'uploaded') AS uploaded,
+            count(*) FILTER (WHERE images.state = 'uploaded') AS stored
+        FROM attempts JOIN images ON images.id = attempts.image_id
+        WHERE attempts.job_id = ANY(:ids) AND attempts.number = 1 GROUP BY attempts.job_id
+    ), of_providers AS (
+        SELECT job_id, array_agg(provider) AS providers, count(error_type) AS failed,
+            array_agg(DISTINCT error_type::text)
+                FILTER (WHERE error_type IS NOT NULL) AS error_types,
+            (array_agg(error_type ORDER BY provider) FILTER (WHERE error_type IS NOT NULL))[1] AS first_error
+        FROM job_providers WHERE job_id = ANY(:ids) GROUP BY job_id
+    )
+    UPDATE jobs SET
+        summary = left(coalesce(jobs.meta->>'summary', jobs.errors->-1->>'error'), 1000),
+        providers = ARRAY(SELECT DISTINCT unnest(coalesce(of_images.providers, '{}')
+                                                 || coalesce(of_providers.providers, '{}')) ORDER BY 1),
+        error_types = ARRAY(SELECT DISTINCT unnest(coalesce(of_images.error_types, '{}')
+                                                   || coalesce(of_providers.error_types, '{}')) ORDER BY 1),
+        first_error = coalesce(of_images.first_error, of_providers.first_error),
+        providers_failed = coalesce(of_providers.failed, 0),
+        images_existing = CASE WHEN jsonb_typeof(meta->'images_existing') = 'number'
+                          THEN (meta->>'images_existing')::numeric ELSE 0 END,
+        images_left = CASE WHEN jsonb_typeof(meta->'images_left') = 'number'
+                      THEN (meta->>'images_left')::numeric ELSE 0 END,
+        images_first_tried = coalesce(firsts.tried, 0),
+        images_first_uploaded = coalesce(firsts.uploaded, 0),
+        images_first_stored = coalesce(firsts.stored, 0),
+        images_failed_now = coalesce(of_images.failed_now, 0),
+        images_retryable_now = coalesce(of_images.retryable_now, 0)
+    FROM unnest(CAST(:ids AS bigint[])) AS ended(id)
+    LEFT JOIN of_images ON of_images.job_id = ended.id
+    LEFT JOIN firsts ON firsts.job_id = ended.id
+    LEFT JOIN of_providers ON of_providers.job_id = ended.id
+    WHERE jobs.id = ended.id
+    """,
+    """
+    UPDATE job_providers SET failures = counted.failures
+    FROM (
+        SELECT job_id, provider, jsonb_object_agg(error_type, images) AS failures
+        FROM (
+            SELECT job_id, provider, error_type, count(*) AS images
+            FROM (
+                SELECT DISTINCT ON (job_id, image_id) job_id, provider, outcome, error_type
+                FROM attempts WHERE job_id = ANY(:ids)
+                ORDER BY job_id, image_id, number DESC, finished_at DESC
+            ) AS ends
+            WHERE outcome <> 'uploaded' GROUP BY job_id, provider, error_type
+        ) AS by_type GROUP BY job_id, provider
+    ) AS counted
+    WHERE job_providers.job_id = counted.job_id AND job_providers.provider = counted.provider
+    """,
+    """
+    INSERT INTO job_rollups (facet, value, hour, kind, outcome, jobs, discovered, uploaded, failed,
+                             failed_now, retryable_now, first_tried, first_uploaded, first_stored, cost_usd)
+    SELECT facet, value, date_trunc('hour', finished_at, 'UTC'), kind, outcome, count(*),
+        sum(images_discovered), sum(images_uploaded), sum(images_failed), sum(images_failed_now),
+        sum(images_retryable_now), sum(images_first_tried), sum(images_first_uploaded),
+        sum(images_first_stored), sum(cost_usd)
+    FROM jobs AS job CROSS JOIN LATERAL (
+        SELECT 'all' AS facet, '' AS value
+        UNION ALL SELECT 'city', job.city_id::text WHERE job.city_id IS NOT NULL
+        UNION ALL SELECT 'provider', unnest(job.providers)
+        UNION ALL SELECT 'error_type', unnest(job.error_types)
+    ) AS of_facet
+    WHERE id = ANY(:ids) AND finished_at IS NOT NULL
+    GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
+    ON CONFLICT (facet, value, hour, kind, outcome) DO UPDATE SET
+        jobs = job_rollups.jobs + excluded.jobs,
+        discovered = job_rollups.discovered + excluded.discovered,
+        uploaded = job_rollups.uploaded + excluded.uploaded,
+        failed = job_rollups.failed + excluded.failed,
+        failed_now = job_rollups.failed_now + excluded.failed_now,
+        retryable_now = job_rollups.retryable_now + excluded.retryable_now,
+        first_tried = job_rollups.first_tried + excluded.first_tried,
+        first_uploaded = job_rollups.first_uploaded + excluded.first_uploaded,
+        first_stored = job_rollups.first_stored + excluded.first_stored,
+        cost_usd = job_rollups.cost_usd + excluded.cost_usd
+    """,
+)
 
 
 def _count(name: str, kind: type[sa.types.TypeEngine[int]] = sa.BigInteger) -> sa.Column[int]:
@@ -139,7 +237,6 @@ def downgrade() -> None:
         op.drop_column("jobs", name)
     op.drop_column("job_providers", "failures")
     op.drop_column("images", "failed_job")
-    op.execute("DROP EXTENSION IF EXISTS pg_trgm")
 
 
 def _failed_by_venue(include: list[str]) -> None:
@@ -155,15 +252,15 @@ def _failed_by_venue(include: list[str]) -> None:
 
 def _count_what_is_there() -> None:
     """Fill the new columns for the jobs that ended before there were any."""
-    from ops_core.db.job_totals import settle
-
     connection = op.get_bind()
     connection.execute(
         sa.text("""
             UPDATE images SET failed_job = latest.job_id
-            FROM (SELECT DISTINCT ON (image_id) image_id, job_id FROM attempts WHERE outcome = 'failed'
+            FROM (SELECT DISTINCT ON (image_id) image_id, job_id, error_type FROM attempts
+                  WHERE outcome = 'failed' OR error_type = 'worker_lost' AND image_id IN (
+                      SELECT id FROM images WHERE error_type = 'worker_lost')
                   ORDER BY image_id, number DESC, finished_at DESC) AS latest
-            WHERE images.id = latest.image_id AND images.error_type IS NOT NULL
+            WHERE images.id = latest.image_id AND images.error_type = latest.error_type
         """)
     )
     last = 0
@@ -179,5 +276,6 @@ def _count_what_is_there() -> None:
         )
         if not ids:
             return
-        settle(connection, ids)
+        for statement in COUNTING:
+            connection.execute(sa.text(statement), {"ids": ids})
         last = ids[-1]

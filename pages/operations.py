@@ -24,8 +24,9 @@ with open_page("Operations") as person:
     if page.rows.empty:
         operations_list.nothing(chosen)
     else:
-        cards.figure_cards(cached.figures(chosen, zone, now))
+        figures = cached.figures(chosen, zone, now)
+        cards.figure_cards(figures)
         charts_section(chosen, zone=zone, now=now, names=names, on_pick=filters.narrow)
-        operations_list.operations(page, chosen, names=names, zone=zone, person=person)
+        operations_list.operations(page, chosen, figures.this.jobs, names=names, zone=zone, person=person)
     operations_list.details(names=names, zone=zone, may_retry=may_retry)
     retry_dialog.draw(names)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ops_core.analytics import frames
 from ops_core.domain.errors import ERRORS, Classification, ErrorType
 from ops_core.domain.images import ImageState
 from ops_core.domain.jobs import JobState, JobStatus, ProviderStatus
@@ -91,12 +92,12 @@ IMAGE_STATE: dict[ImageState, str] = {
 }
 #: What became of the images a job left failed (`frames.standing`).
 STANDING: dict[str, str] = {
-    "Queued": "blue",
-    "Retryable": "orange",
-    "Recovered": "green",
-    "Failed again": "gray",
-    "Failed before": "gray",
-    "Still failed": "red",
+    frames.QUEUED: "blue",
+    frames.RETRYABLE: "orange",
+    frames.RECOVERED: "green",
+    frames.FAILED_LATER: "gray",
+    frames.FAILED_BEFORE: "gray",
+    frames.STILL_FAILED: "red",
 }
 CLASSIFICATION: dict[Classification, str] = {
     Classification.TRANSIENT: "orange",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -117,6 +117,7 @@ def record(connection: Connection, tries: Sequence[Tried]) -> set[int]:
     kept = [tried for tried in ordered if tried.image.id in held]
     if not kept:
         return held
+    after = {row["id"]: row for row in rows}
     connection.execute(_APPEND, {"tries": json.dumps([_attempt_row(tried) for tried in kept])})
     stored_late = [tried.image.id for tried in kept if tried.stored and tried.image.tries]
     earlier = [before[tried.image.id] for tried in kept]
@@ -126,7 +127,7 @@ def record(connection: Connection, tries: Sequence[Tried]) -> set[int]:
         if row.failed_job
     ]
     # its job may have ended without it: then nobody else counts this try
-    changes += [_own(tried) for tried in kept if tried.job_id]
+    changes += [_own(tried.job_id, tried, after[tried.image.id]) for tried in kept if tried.job_id]
     if stored_late:
         changes += job_totals.first_jobs(connection, stored_late)
     job_totals.change(connection, changes)
@@ -141,12 +142,11 @@ def record(connection: Connection, tries: Sequence[Tried]) -> set[int]:
     return held
 
 
-def _own(tried: Tried) -> job_totals.Change:
-    """What the try adds to its own job, should that have ended already."""
-    row, first, stored = _image_row(tried), int(tried.image.tries == 0), int(tried.stored is not None)
-    assert tried.job_id is not None
+def _own(job_id: int, tried: Tried, row: Mapping[str, Any]) -> job_totals.Change:
+    """What the try, which left its image as `row`, adds to its own job, should that have ended already."""
+    first, stored = int(tried.image.tries == 0), int(tried.stored is not None)
     return job_totals.Change(
-        job_id=tried.job_id,
+        job_id=job_id,
         failed_now=1 - stored,
         retryable_now=int(
             not stored and may_try_automatically(row["state"], row["error_type"], row["retry_count"])

@@ -30,13 +30,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute
 
+from ops_core.db.health import COUNT_LIMIT
 from ops_core.db.job_filter import conditions, of_sums
 from ops_core.db.schema import Job, JobRollup
 from ops_core.domain.buckets import Buckets, buckets, joined_hours, torn_hours
 from ops_core.domain.filters import Filters, previous
-
-#: Operations that only a look at each job can tell are counted no further: "10,000+".
-COUNT_LIMIT = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from ops_core.db.schema import Attempt, City, Image, Job, RetryItem, Venue
 from ops_core.domain.errors import TRANSIENT_TYPES
 from ops_core.domain.filters import Filters
 from ops_core.domain.images import MAX_RETRIES, AttemptOutcome, ImageState
-from ops_core.domain.retries import ItemState
+from ops_core.domain.retries import OPEN_ITEM_STATES
 
 #: Operations on one page.
 PAGE_SIZE = 50
@@ -123,7 +123,7 @@ def rows(connection: Connection, ids: Sequence[int]) -> Sequence[RowMapping]:
         .join(Image, Image.id == ends.c.image_id)
         .outerjoin(
             RetryItem,
-            and_(RetryItem.image_id == Image.id, RetryItem.state.in_((ItemState.QUEUED, ItemState.RUNNING))),
+            and_(RetryItem.image_id == Image.id, RetryItem.state.in_(OPEN_ITEM_STATES)),
         )
         .where(ends.c.outcome != AttemptOutcome.UPLOADED)
         .group_by(ends.c.job_id)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -22,6 +22,8 @@ Word = TypeVar("Word", bound=StrEnum)
 #: More values of one part than there ever are; what lies beyond is left out.
 _MOST = 100
 #: Days that calendars, time zones and PostgreSQL all know.
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = 32_503_680_000_000_000  # microseconds until the year 3000
 _FIRST_DAY, _LAST_DAY = date(1970, 1, 2), date(2999, 12, 31)
 
 
@@ -82,8 +84,8 @@ def choice_from(params: Params) -> Choice:
         outcomes=_words(params, "status", JobOutcome),
         kinds=_words(params, "kind", JobKind),
         cities=tuple(number for word in _all(params, "city") if (number := as_id(word))),
-        venue=tidy(_last(params, "venue")),
-        text=tidy(_last(params, "q")),
+        venue=tidy(last_word(params, "venue")),
+        text=tidy(last_word(params, "q")),
         period=period,
         first=first,
         last=last,
@@ -110,13 +112,27 @@ def params_of(choice: Choice) -> dict[str, list[str]]:
     return {name: values for name, values in params.items() if values}
 
 
+def instant_word(instant: datetime) -> str:
+    """An instant as it stands in the address: microseconds since 1970, which lose nothing."""
+    return str((instant - _EPOCH) // timedelta(microseconds=1))
+
+
+def instant_of(word: str) -> datetime | None:
+    """The instant that `instant_word` wrote; None for anything else, and beyond the year 2999."""
+    microseconds = as_id(word)
+    if microseconds is None or microseconds > _LATEST:
+        return None
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
 def _all(params: Params, name: str) -> tuple[str, ...]:
     """The values of one part, each once."""
     words = (tidy(word) for word in list(params.get(name, ()))[:_MOST])
     return tuple(dict.fromkeys(word for word in words if word))
 
 
-def _last(params: Params, name: str) -> str:
+def last_word(params: Params, name: str) -> str:
+    """The last value of one part; empty if it has none."""
     values = list(params.get(name, ()))
     return values[-1] if values else ""
 
@@ -128,12 +144,12 @@ def _words(params: Params, name: str, kind: type[Word]) -> tuple[Word, ...]:
 
 def _one(params: Params, name: str, kind: type[Word], otherwise: Word) -> Word:
     found = {member.value: member for member in kind}
-    return found.get(_last(params, name), otherwise)
+    return found.get(last_word(params, name), otherwise)
 
 
 def _day(params: Params, name: str) -> date | None:
     try:
-        day = date.fromisoformat(_last(params, name))
+        day = date.fromisoformat(last_word(params, name))
     except ValueError:
         return None
     return day if _FIRST_DAY <= day <= _LAST_DAY else None
@@ -141,8 +157,8 @@ def _day(params: Params, name: str) -> date | None:
 
 def _instant(params: Params, name: str) -> datetime | None:
     try:
-        instant = datetime.fromisoformat(_last(params, name)).astimezone(UTC)
+        instant = datetime.fromisoformat(last_word(params, name)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    has_time = len(_last(params, name)) > len("2026-11-22")
+    has_time = len(last_word(params, name)) > len("2026-11-22")
     return instant if has_time and _FIRST_DAY <= instant.date() <= _LAST_DAY else None

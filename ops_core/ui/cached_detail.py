@@ -56,7 +56,7 @@ def failed_images(job_id: int, limit: int) -> pd.DataFrame:
 
 @st.cache_data(ttl="5s", max_entries=64, show_spinner=False)
 def photos(job_id: int, limit: int) -> Sequence[Mapping[str, Any]]:
-    """The photos the job brought in, best first."""
+    """The photos the job brought in, in the order they were chosen."""
     with get_engine().connect() as connection:
         return [dict(row) for row in job_detail.uploaded_images(connection, job_id, limit)]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Literal
 
 import streamlit as st
 
-from ops_core.db.figures import PeriodFigures
+from ops_core.db.figures import PeriodFigures, Sums
 from ops_core.db.health import ALIVE_SECONDS, COUNT_LIMIT, OpenFailures
 from ops_core.ui import cached
 from ops_core.ui.frame import database
@@ -21,58 +21,55 @@ STRIP_SECONDS = 5
 
 def figure_cards(figures: PeriodFigures) -> None:
     """The four figures of the operations that match, with their course and the period before."""
-    this, before, series = figures.this, figures.before, figures.series
     with st.grid(4, min_column_width=165, gap="small"):
         _figure(
+            figures,
+            lambda sums: sums.jobs,
             "Operations",
             "Finished jobs that match the filters.",
-            this.jobs,
-            before.jobs if before else None,
-            [part.jobs for part in series],
             better=None,
         )
         _figure(
+            figures,
+            lambda sums: sums.uploaded,
             "Images uploaded",
             "Photos that these operations brought into the store.",
-            this.uploaded,
-            before.uploaded if before else None,
-            [part.uploaded for part in series],
             colour="green",
             better="normal",
         )
         _figure(
+            figures,
+            lambda sums: sums.failed_now,
             "Images failed",
             "Photos that are failed now and whose latest try was by one of these operations. The number "
             "falls when a retry brings them in.",
-            this.failed_now,
-            before.failed_now if before else None,
-            [part.failed_now for part in series],
             colour="red",
             better="inverse",
         )
         _figure(
+            figures,
+            lambda sums: sums.retryable_now,
             "Retryable failures",
             "Of the failed images, those that automatic retries may still touch: their error is transient "
             "(rate limits, timeouts, network errors, HTTP 502 to 504), and fewer than three retries "
             "were made.",
-            this.retryable_now,
-            before.retryable_now if before else None,
-            [part.retryable_now for part in series],
             colour="orange",
             better="inverse",
         )
 
 
 def _figure(
+    figures: PeriodFigures,
+    of: Callable[[Sums], int],
     label: str,
     help_text: str,
-    count: int,
-    before: int | None,
-    series: Sequence[int],
     *,
     colour: str | None = None,
     better: Literal["normal", "inverse"] | None,
 ) -> None:
+    """One card: the sum that `of` takes, its course, and its change against the period before."""
+    count, series = of(figures.this), [of(part) for part in figures.series]
+    before = None if figures.before is None else of(figures.before)
     text = f"{count:,}"
     st.metric(
         label,
@@ -84,7 +81,7 @@ def _figure(
         delta=None if before is None else _change(count, before),
         delta_color="off" if better is None or not before or count == before else better,
         delta_arrow="auto" if before and count != before else "off",
-        chart_data=list(series) if len(series) > 1 else None,
+        chart_data=series if len(series) > 1 else None,
         chart_type="area",
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
 from urllib.parse import urlencode
@@ -25,10 +25,10 @@ from ops_core.db import audit
 from ops_core.db.engine import get_engine, is_unavailable
 from ops_core.db.exports import COLUMNS, operations, snapshot
 from ops_core.domain.access import Actor, Role
-from ops_core.domain.filters import Filters, as_id
+from ops_core.domain.filters import Filters
 from ops_core.settings import NotRunning
 from ops_core.ui.address import BASE, media_is_served
-from ops_core.ui.address_filters import Choice, choice_from, params_of
+from ops_core.ui.address_filters import Choice, choice_from, instant_of, instant_word, last_word, params_of
 from ops_core.ui.sign_in import actor_of
 
 Writer = Callable[[Sequence[str], Iterable[Rows]], Iterator[bytes]]
@@ -41,8 +41,6 @@ KINDS: dict[str, tuple[str, Writer]] = {
 #: Files written at a time; each holds a connection for as long as its reader takes.
 AT_ONCE = 2
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST = 32_503_680_000_000_000  # microseconds until the year 3000
 _NO_STORE = {"Cache-Control": "no-store"}
 _places = threading.BoundedSemaphore(AT_ONCE)
 
@@ -57,7 +55,7 @@ def buttons(choice: Choice, *, as_of: datetime, zone: ZoneInfo, person: Actor) -
 def address(kind: str, choice: Choice, *, as_of: datetime, zone: ZoneInfo) -> str:
     """Where the console answers with that file."""
     params = params_of(choice)
-    params |= {"as_of": [str((as_of - _EPOCH) // timedelta(microseconds=1))], "zone": [zone.key]}
+    params |= {"as_of": [instant_word(as_of)], "zone": [zone.key]}
     return f"{BASE}/export/operations.{kind}?{urlencode(params, doseq=True)}"
 
 
@@ -202,18 +200,11 @@ def _file_name(kind: str, as_of: datetime) -> str:
 
 def _as_of(params: Mapping[str, Sequence[str]]) -> datetime:
     """The instant the page's data are from; now where the address has none that makes sense."""
-    microseconds = as_id(_last(params, "as_of"))
-    if microseconds is None or microseconds > _LATEST:
-        return datetime.now(UTC)
-    return _EPOCH + timedelta(microseconds=microseconds)
+    return instant_of(last_word(params, "as_of")) or datetime.now(UTC)
 
 
 def _zone(params: Mapping[str, Sequence[str]]) -> ZoneInfo:
     try:
-        return ZoneInfo(_last(params, "zone"))
+        return ZoneInfo(last_word(params, "zone"))
     except (KeyError, ValueError, OSError):  # no zone, no name of one, a folder or too long a name
         return ZoneInfo("UTC")
-
-
-def _last(params: Mapping[str, Sequence[str]], name: str) -> str:
-    return (list(params.get(name, ())) or [""])[-1]

@@ -6,7 +6,6 @@ under a reader's eyes.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -75,7 +74,7 @@ def _announce(filters: Filters) -> None:
     since = as_of()
     if filters.until is None or filters.until >= since:
         with database():
-            count = cached.newer(replace(filters, until=None), since)
+            count = cached.newer(filters, since)
         if count and st.button(
             f"{NEW_LIMIT}+ new" if count > NEW_LIMIT else f"+{count} new",
             key="show_new",

@@ -41,12 +41,11 @@ def header(*, may_retry: bool, now: datetime, zone: str) -> None:
 
 
 def operations(
-    page: OperationsPage, chosen: Filters, *, names: Mapping[str, str], zone: str, person: Actor
+    page: OperationsPage, chosen: Filters, jobs: int, *, names: Mapping[str, str], zone: str, person: Actor
 ) -> None:
-    """The table of one page with what belongs to all of it."""
+    """The table of one page with what belongs to all of it; `jobs` operations match in all."""
     may_retry = person.role >= Role.OPERATOR
-    # what the cards asked for already
-    count = f"{cached.figures(chosen, zone, live.as_of()).this.jobs:,}"
+    count = f"{jobs:,}"
     with st.container(horizontal=True, vertical_alignment="center", key="table_bar"):
         st.markdown(f"**{count} operation{'' if count == '1' else 's'}**", width="content")
         live.announcer(chosen)

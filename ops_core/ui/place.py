@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import streamlit as st
 
 from ops_core.db.operations import Key
-from ops_core.domain.filters import LARGEST_ID, as_id
-from ops_core.ui.address_filters import Choice, choice_from, params_of
+from ops_core.domain.filters import as_id
+from ops_core.ui.address_filters import Choice, choice_from, instant_of, instant_word, params_of
 
 #: Jobs that one address can open; each loads its own details.
 MOST_OPEN = 5
@@ -28,8 +27,6 @@ _CHOICE, _OPEN, _OLDER, _NEWER, _WRITTEN = (
     "place_written",
 )
 _MOVED = "place_moved"  #: Set by callbacks until the next run has seen it.
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LARGEST_MICROSECONDS = 32_503_680_000_000_000  # the year 3000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,13 +127,11 @@ def close_all() -> None:
 
 
 def _word(key: Key) -> str:
-    return f"{(key.finished_at - _EPOCH) // timedelta(microseconds=1)}-{key.id}"
+    return f"{instant_word(key.finished_at)}-{key.id}"
 
 
 def _key(params: dict[str, list[str]], name: str) -> Key | None:
     words = params.get(name, [])
     time, _, job = (words[-1] if words else "").partition("-")
-    microseconds, job_id = as_id(time), as_id(job)
-    if microseconds is None or job_id is None or microseconds > _LARGEST_MICROSECONDS:
-        return None
-    return Key(_EPOCH + timedelta(microseconds=microseconds), min(job_id, LARGEST_ID))
+    finished_at, job_id = instant_of(time), as_id(job)
+    return None if finished_at is None or job_id is None else Key(finished_at, job_id)

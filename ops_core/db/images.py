@@ -197,7 +197,8 @@ def give_back(connection: Connection, owner: str) -> int:
             UPDATE images SET state = CASE WHEN error_type IS NULL THEN 'discovered'::image_state
                                            ELSE 'failed'::image_state END,
                 claimed_by = NULL, claimed_at = NULL, claimed_until = NULL, claimed_job = NULL
-            WHERE state = 'uploading' AND claimed_by = :owner
+            WHERE id IN (SELECT id FROM images WHERE state = 'uploading' AND claimed_by = :owner
+                         ORDER BY id FOR NO KEY UPDATE)
         """),
         {"owner": owner},
     ).rowcount

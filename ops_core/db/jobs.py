@@ -270,7 +270,8 @@ def give_back(connection: Connection, owner: str) -> int:
         text("""
             UPDATE jobs SET state = 'available', claimed_by = NULL, claimed_until = NULL, hinted_at = NULL,
                 attempt = greatest(attempt - 1, 0)
-            WHERE state = 'executing' AND claimed_by = :owner
+            WHERE id IN (SELECT id FROM jobs WHERE state = 'executing' AND claimed_by = :owner
+                         ORDER BY id FOR NO KEY UPDATE)
         """),
         {"owner": owner},
     ).rowcount
@@ -334,7 +335,11 @@ def take_due(
 def forget_hints(connection: Connection, ids: Sequence[int]) -> None:
     """The message could not be sent: let the dispatcher tell again soon."""
     connection.execute(
-        text("UPDATE jobs SET hinted_at = NULL WHERE id = ANY(:ids) AND state IN ('available', 'retryable')"),
+        text("""
+            UPDATE jobs SET hinted_at = NULL
+            WHERE id IN (SELECT id FROM jobs WHERE id = ANY(:ids) AND state IN ('available', 'retryable')
+                         ORDER BY id FOR NO KEY UPDATE)
+        """),
         {"ids": list(ids)},
     )
 
@@ -342,6 +347,10 @@ def forget_hints(connection: Connection, ids: Sequence[int]) -> None:
 def mark_hinted(connection: Connection, ids: Sequence[int]) -> None:
     """A message for these jobs was sent."""
     connection.execute(
-        text("UPDATE jobs SET hinted_at = now() WHERE id = ANY(:ids) AND state = 'available'"),
+        text("""
+            UPDATE jobs SET hinted_at = now()
+            WHERE id IN (SELECT id FROM jobs WHERE id = ANY(:ids) AND state = 'available'
+                         ORDER BY id FOR NO KEY UPDATE)
+        """),
         {"ids": list(ids)},
     )

@@ -82,6 +82,8 @@ def end(database, job):
 def try_(database, job, image_ids, failure):
     """Claim what can be claimed of `image_ids` for `job` and record one try of each."""
     with database.begin() as connection:
+        # held in the order of all writers, or this statement itself could wait in a circle with them
+        connection.execute(text("SELECT FROM images ORDER BY id FOR NO KEY UPDATE"))
         connection.execute(text("UPDATE images SET not_before = NULL"))
         claimed = images.claim(connection, image_ids, owner="w", job_id=job.id, lease_seconds=60)
     now = datetime.now(UTC)

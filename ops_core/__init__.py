@@ -15,7 +15,31 @@ The map, from the ground up; each layer uses only those above it in this list.
     embedded/       PostgreSQL and Valkey for this machine, and the supervisor behind `venue-ops up`
     sandbox/        a local world of providers that draw photos and fail on purpose
     importers/      venues from CSV and JSON lines
+    notebook        retries in a person's words, for Python notebooks: `preview_retry`, `submit_retry`
+    commands/       the retry commands of the command line
     cli             the `venue-ops` command
 
 The row in PostgreSQL is the truth; a Celery message only says that there is something to look at.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ops_core.notebook import Retry, RetryPreview, preview_retry, submit_retry
+
+__all__ = ["Retry", "RetryPreview", "preview_retry", "submit_retry"]
+
+
+def __getattr__(name: str) -> object:
+    # looked up when first asked for: `import ops_core` itself loads nothing
+    if name in __all__:
+        from ops_core import notebook
+
+        return getattr(notebook, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

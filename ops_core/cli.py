@@ -14,6 +14,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ops_core.commands import retries
+from ops_core.commands.retry import retry
+from ops_core.commands.scan import scan
+
 if TYPE_CHECKING:
     from ops_core.settings import Settings
 
@@ -28,6 +32,9 @@ app = typer.Typer(
 )
 venues_app = typer.Typer(help="The venues that need photos.", no_args_is_help=True)
 app.add_typer(venues_app, name="venues")
+app.command()(retry)
+app.command()(scan)
+app.add_typer(retries.app, name="retries")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder of all local data. Default: .data")]
 Port = Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Port of the console.")]

@@ -9,6 +9,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from ops_core.db.engine import is_unavailable, lacks_schema
+from ops_core.domain.retry_wishes import Unclear
 from ops_core.settings import NotRunning, Settings, get_settings
 from ops_core.settings_help import env_name
 
@@ -17,6 +18,7 @@ _SENTENCES = (
     ("ops_core.embedded.processes", "CannotStart"),
     ("ops_core.ui.server", "CannotServe"),
     ("ops_core.importers.lines", "CannotRead"),
+    ("ops_core.actions.outcomes", "Refused"),
 )
 
 
@@ -32,6 +34,8 @@ def sentences(error: Exception) -> Mending | None:
     """What to tell the person; None if the error is a fault of the program."""
     if isinstance(error, ValidationError) and error.title == Settings.__name__:
         return Mending([_about_setting(entry) for entry in error.errors()], exit_code=2)
+    if isinstance(error, Unclear):
+        return Mending([str(error)], exit_code=2)
     if isinstance(error, NotRunning) or _is_sentence(error):
         return Mending([str(error)])
     if isinstance(error, SQLAlchemyError):
@@ -60,8 +64,7 @@ def _about_setting(entry: object) -> str:
 
 
 def _is_sentence(error: Exception) -> bool:
-    kind = type(error)
-    return (kind.__module__, kind.__name__) in _SENTENCES
+    return any((kind.__module__, kind.__name__) in _SENTENCES for kind in type(error).__mro__)
 
 
 def _about_database(error: SQLAlchemyError) -> Mending | None:

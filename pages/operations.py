@@ -3,7 +3,7 @@
 from zoneinfo import ZoneInfo
 
 from ops_core.domain.access import Role
-from ops_core.ui import cached, cards, filters, live, operations_list, place, retry_dialog
+from ops_core.ui import cached, cards, filters, live, operations_list, place, retries_running, retry_dialog
 from ops_core.ui.charts import charts_section
 from ops_core.ui.frame import open_page
 from ops_core.ui.viewer import zone_name
@@ -17,6 +17,7 @@ with open_page("Operations") as person:
 
     operations_list.header(may_retry=may_retry, now=now, zone=zone)
     cards.underway_strip()
+    retries_running.running_strip(may_retry=may_retry)
     filters.views(now, ZoneInfo(zone))
     chosen = place.here().choice.filters(now, ZoneInfo(zone))
     filters.bar(cached.facets(chosen.since, chosen.until), names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ops_core.domain.forecast import Forecast
 from ops_core.domain.retry_plan import RetryPlan
 
 
@@ -15,12 +16,28 @@ class NotAllowed(Refused):
     """The actor's role does not allow the action."""
 
 
-class Changed(Refused):
-    """What would be done is not what the person was shown; `plan` is what it would be now."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a retry would do, and what it is expected to come to."""
 
-    def __init__(self, plan: RetryPlan) -> None:
+    plan: RetryPlan
+    forecast: Forecast
+
+
+class Changed(Refused):
+    """What would be done is not what the person was shown; `preview` is what it would be now."""
+
+    def __init__(self, preview: Preview) -> None:
         super().__init__("The failures changed meanwhile: look at the new numbers and confirm again.")
-        self.plan = plan
+        self.preview = preview
+
+
+class AlreadyOpen(Refused):
+    """Nothing is left to order: the open retry `request_id` has these images."""
+
+    def __init__(self, request_id: int, message: str) -> None:
+        super().__init__(message)
+        self.request_id = request_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from ops_core.actions.outcomes import NotAllowed
-from ops_core.db import audit, jobs
+from ops_core.db import audit, due_jobs
 from ops_core.domain.access import Actor, Role
 from ops_core.domain.jobs import JobKind
 from ops_core.settings import NotRunning
@@ -30,10 +30,12 @@ def require(engine: Engine, actor: Actor, role: Role, action: str, scope: Mappin
 
 def tell(engine: Engine, kind: JobKind, job_ids: Sequence[int]) -> None:
     """Tell the workers of new jobs at once; if that cannot be, the dispatcher tells them soon."""
+    if not job_ids:  # of a retry that begins later
+        return
     with contextlib.suppress(NotSent, NotRunning):
         # imported here so that reading pages do not load Celery
         from ops_core.tasks.send import send
 
         send(kind, job_ids)
         with engine.begin() as connection:
-            jobs.mark_hinted(connection, job_ids)
+            due_jobs.mark_hinted(connection, job_ids)

@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, text
 
-from ops_core.db import job_totals, rollups
+from ops_core.db import job_totals, retry_rollups, rollups
 from ops_core.db.images import ClaimedImage
-from ops_core.domain.errors import info
+from ops_core.domain.errors import ErrorType, info
 from ops_core.domain.failures import Failure
 from ops_core.domain.freshness import backoff
-from ops_core.domain.images import AttemptOutcome, ImageState, may_try_automatically, state_after_failure
+from ops_core.domain.images import (
+    AttemptOutcome,
+    ImageState,
+    may_try_automatically,
+    retry_count_after,
+    state_after_failure,
+)
 from ops_core.domain.quality import quality_score
 
 #: Seconds before the first automatic retry of an image; doubled for each further one.
@@ -49,9 +55,11 @@ class Tried:
     worker: str
     stored: Stored | None = None
     failure: Failure | None = None
+    request_id: int | None = None  #: The retry request it was made for.
+    asked: bool = True  #: Whether its provider was spoken to.
     calls: int = 0
     cost_usd: Decimal = Decimal(0)
-    bytes: int = 0
+    bytes: int = 0  #: Downloaded; 0 for a picture that the store held already.
 
 
 #: What the images were before: rows that are written later are locked in one order by everybody.
@@ -86,14 +94,14 @@ _RECORD = text("""
 """)
 
 _APPEND = text("""
-    INSERT INTO attempts (image_id, job_id, provider, number, outcome, error_type, status_code, detail,
-                          bytes, calls, cost_usd, started_at, finished_at, worker)
-    SELECT image_id, job_id, provider, number, outcome::attempt_outcome, error_type::error_type,
+    INSERT INTO attempts (image_id, job_id, request_id, provider, number, outcome, error_type, status_code,
+                          detail, bytes, calls, cost_usd, started_at, finished_at, worker)
+    SELECT image_id, job_id, request_id, provider, number, outcome::attempt_outcome, error_type::error_type,
            status_code, detail, bytes, calls, cost_usd, started_at, finished_at, worker
     FROM jsonb_to_recordset(CAST(:tries AS jsonb)) AS new(
-        image_id bigint, job_id bigint, provider text, number smallint, outcome text, error_type text,
-        status_code smallint, detail text, bytes bigint, calls smallint, cost_usd numeric,
-        started_at timestamptz, finished_at timestamptz, worker text)
+        image_id bigint, job_id bigint, request_id bigint, provider text, number smallint, outcome text,
+        error_type text, status_code smallint, detail text, bytes bigint, calls smallint,
+        cost_usd numeric, started_at timestamptz, finished_at timestamptz, worker text)
 """)
 
 _COUNT_UPLOADS = text("""
@@ -132,6 +140,14 @@ def record(connection: Connection, tries: Sequence[Tried]) -> set[int]:
         changes += job_totals.first_jobs(connection, stored_late)
     job_totals.change(connection, changes)
     rollups.add(connection, [_rollup_row(tried) for tried in kept])
+    retry_rollups.add(
+        connection,
+        [
+            _retry_row(tried, ErrorType(row.error_type))
+            for tried, row in zip(kept, earlier, strict=True)
+            if row.error_type
+        ],
+    )
     uploads: dict[int, int] = {}
     for tried in kept:
         if tried.stored:
@@ -159,7 +175,7 @@ def _own(job_id: int, tried: Tried, row: Mapping[str, Any]) -> job_totals.Change
 
 def _image_row(tried: Tried) -> dict[str, Any]:
     image, stored, failure = tried.image, tried.stored, tried.failure
-    retries = image.retry_count + (1 if image.is_retry else 0)
+    retries = retry_count_after(image.retry_count, is_retry=image.is_retry)
     row: dict[str, Any] = {
         "id": image.id,
         "claim": image.claim,
@@ -206,6 +222,7 @@ def _attempt_row(tried: Tried) -> dict[str, Any]:
     return {
         "image_id": tried.image.id,
         "job_id": tried.job_id,
+        "request_id": tried.request_id,
         "provider": tried.image.provider,
         "number": tried.image.tries + 1,
         "outcome": AttemptOutcome.FAILED if failure else AttemptOutcome.UPLOADED,
@@ -230,5 +247,15 @@ def _rollup_row(tried: Tried) -> rollups.Row:
         first=tried.image.tries == 0,
         bytes=tried.bytes,
         duration_ms=round((tried.finished_at - tried.started_at).total_seconds() * 1000),
+        calls=tried.calls,
         cost_usd=tried.cost_usd,
+    )
+
+
+def _retry_row(tried: Tried, failed_with: ErrorType) -> retry_rollups.Row:
+    return retry_rollups.Row(
+        day=tried.finished_at.astimezone(UTC).date(),
+        provider=tried.image.provider,
+        error_type=failed_with,
+        uploaded=tried.stored is not None,
     )

@@ -20,6 +20,12 @@ from ops_core.domain.errors import TRANSIENT_TYPES, ErrorType
 from ops_core.domain.images import MAX_RETRIES, ImageState
 
 _TRANSIENT = [kind.value for kind in TRANSIENT_TYPES]
+_RULE = {"transient": _TRANSIENT, "max_retries": MAX_RETRIES}
+
+#: `domain.images.state_given_back` of a row of `images`.
+_GIVEN_BACK = """CASE WHEN images.error_type IS NULL THEN 'discovered'::image_state
+    WHEN images.error_type = ANY(CAST(:transient AS error_type[])) AND images.retry_count >= :max_retries
+    THEN 'permanently_failed'::image_state ELSE 'failed'::image_state END"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +93,14 @@ def claim(
     lease_seconds: float,
     suspects: bool = False,
     at_once: bool = False,
+    override: bool = False,
 ) -> list[ClaimedImage]:
     """Those of `ids` that may be tried automatically now and that nobody else holds, best first.
 
     A job tries an image once, lost tries aside. `suspects` are the images on which a worker died;
     they are claimed by themselves only, so that they take no others with them. `at_once` does not
     wait for an image's `not_before`: a person asked, and a provider's limits have their own say.
+    `override` claims failed images whatever they failed with and however often.
     """
     rows = connection.execute(
         text("""
@@ -105,7 +113,8 @@ def claim(
                                   AND attempts.image_id = images.id AND outcome = 'failed')
                   AND (state = 'discovered'
                        OR state = 'failed' AND error_type = ANY(CAST(:transient AS error_type[]))
-                          AND retry_count < :max_retries)
+                          AND retry_count < :max_retries
+                       OR :override AND state IN ('failed', 'permanently_failed'))
                 ORDER BY id FOR UPDATE SKIP LOCKED
             )
             UPDATE images SET state = 'uploading', claimed_by = :owner, claimed_job = :job_id,
@@ -118,13 +127,13 @@ def claim(
         """),
         {
             "ids": list(ids),
-            "transient": _TRANSIENT,
-            "max_retries": MAX_RETRIES,
+            **_RULE,
             "owner": owner,
             "job_id": job_id,
             "lease": lease_seconds,
             "suspects": suspects,
             "at_once": at_once,
+            "override": override,
         },
     ).all()
     return [
@@ -193,28 +202,26 @@ def extend_leases(connection: Connection, owner: str, lease_seconds: float) -> N
 def give_back(connection: Connection, owner: str) -> int:
     """Free what `owner` holds and will not try; not a lost try. How many."""
     return connection.execute(
-        text("""
-            UPDATE images SET state = CASE WHEN error_type IS NULL THEN 'discovered'::image_state
-                                           ELSE 'failed'::image_state END,
+        text(f"""
+            UPDATE images SET state = {_GIVEN_BACK},
                 claimed_by = NULL, claimed_at = NULL, claimed_until = NULL, claimed_job = NULL
             WHERE id IN (SELECT id FROM images WHERE state = 'uploading' AND claimed_by = :owner
                          ORDER BY id FOR NO KEY UPDATE)
         """),
-        {"owner": owner},
+        {"owner": owner, **_RULE},
     ).rowcount
 
 
 def put_off(connection: Connection, image: ClaimedImage, seconds: float) -> None:
     """Give a claimed image back untried, not to be tried for `seconds`: its provider's limit is used up."""
     connection.execute(
-        text("""
-            UPDATE images SET state = CASE WHEN error_type IS NULL THEN 'discovered'::image_state
-                                           ELSE 'failed'::image_state END,
+        text(f"""
+            UPDATE images SET state = {_GIVEN_BACK},
                 claimed_by = NULL, claimed_at = NULL, claimed_until = NULL, claimed_job = NULL,
                 not_before = now() + make_interval(secs => :seconds)
             WHERE id = :id AND claim = :claim AND state = 'uploading'
         """),
-        {"id": image.id, "claim": image.claim, "seconds": seconds},
+        {"id": image.id, "claim": image.claim, "seconds": seconds, **_RULE},
     )
 
 
@@ -236,11 +243,11 @@ def release_expired(
             ), freed AS (
                 UPDATE images SET
                     state = CASE WHEN stale.lost_claims + 1 >= :max_lost THEN 'failed'::image_state
-                                 WHEN stale.error_type IS NULL THEN 'discovered'::image_state
-                                 ELSE 'failed'::image_state END,
+                                 ELSE {_GIVEN_BACK} END,
                     error_type = CASE WHEN stale.lost_claims + 1 >= :max_lost THEN :lost
                                       ELSE stale.error_type END,
                     detail = CASE WHEN stale.lost_claims + 1 >= :max_lost THEN :detail ELSE stale.detail END,
+                    status_code = CASE WHEN stale.lost_claims + 1 < :max_lost THEN stale.status_code END,
                     claimed_by = NULL, claimed_at = NULL, claimed_until = NULL, claimed_job = NULL,
                     failed_job = CASE WHEN stale.lost_claims + 1 >= :max_lost THEN stale.claimed_job
                                       ELSE stale.failed_job END,
@@ -248,11 +255,11 @@ def release_expired(
                 FROM stale WHERE images.id = stale.id
                 RETURNING images.id
             ), logged AS (
-                INSERT INTO attempts (image_id, job_id, provider, number, outcome, error_type, detail,
-                                      started_at, finished_at, worker)
-                SELECT stale.id, stale.claimed_job, stale.provider, stale.tries + 1, 'lost', :lost, :detail,
-                       least(stale.claimed_at, now()), now(), stale.claimed_by
-                FROM stale JOIN freed USING (id)
+                INSERT INTO attempts (image_id, job_id, request_id, provider, number, outcome, error_type,
+                                      detail, started_at, finished_at, worker)
+                SELECT stale.id, stale.claimed_job, jobs.request_id, stale.provider, stale.tries + 1, 'lost',
+                       :lost, :detail, least(stale.claimed_at, now()), now(), stale.claimed_by
+                FROM stale JOIN freed USING (id) LEFT JOIN jobs ON jobs.id = stale.claimed_job
                 RETURNING image_id
             )
             SELECT stale.provider, stale.tries, venues.city_id, now() AS lost_at,
@@ -267,6 +274,7 @@ def release_expired(
             "lost": ErrorType.WORKER_LOST.value,
             "detail": "the worker stopped before it finished",
             "prefix": owner_prefix,
+            **_RULE,
         },
     ).all()
     job_totals.change(
@@ -296,6 +304,7 @@ def release_expired(
                 first=row.tries == 0,
                 bytes=0,
                 duration_ms=round(row.held.total_seconds() * 1000),
+                calls=0,
                 cost_usd=Decimal(0),
             )
             for row in lost

@@ -1,11 +1,11 @@
-"""Job rows: enqueued, claimed under a lease, finished; and the questions the dispatcher asks of them."""
+"""Job rows: enqueued, claimed under a lease, held, finished. Which are due: `db/due_jobs.py`."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +17,9 @@ from ops_core.domain.jobs import JobKind, JobState, JobStatus
 #: Times workers may die on one job before it is discarded: a poison job must not run for ever, but a
 #: bad night of restarts must not throw work away.
 MAX_LOST_CLAIMS = 10
+
+#: When the jobs of a paused retry are due: never, as people count.
+HELD = datetime(2999, 1, 1, tzinfo=UTC)
 
 _ENQUEUE_LOCK = 0x656E7271
 
@@ -149,26 +152,31 @@ def open_enrichment(connection: Connection, venue_id: int) -> int | None:
     return found
 
 
+#: What makes a job this worker's own: of those that are `due`, with their `state` until now.
+CLAIM = """
+    UPDATE jobs SET state = 'executing', claimed_by = :owner, attempted_at = now(), claim = claim + 1,
+        claimed_until = now() + make_interval(secs => :lease),
+        attempt = least(attempt + (due.state <> 'executing')::int, max_attempts),
+        lost_claims = lost_claims + (due.state = 'executing')::int
+    FROM due WHERE jobs.id = due.id
+    RETURNING jobs.id, claim, kind, venue_id, attempt, max_attempts, lost_claims, args, meta, actor,
+              inserted_at, attempted_at
+"""
+
+
 def claim(
     connection: Connection, ids: Sequence[int], *, owner: str, lease_seconds: float
 ) -> list[ClaimedJob]:
     """Those of `ids` that are due and that nobody runs; what a dead worker held counts as lost once."""
     rows = connection.execute(
-        text("""
+        text(f"""
             WITH due AS (
                 SELECT id, state FROM jobs
                 WHERE id = ANY(:ids)
                   AND (state IN ('available', 'retryable') AND scheduled_at <= now()
                        OR state = 'executing' AND claimed_until < now())
                 ORDER BY id FOR UPDATE SKIP LOCKED
-            )
-            UPDATE jobs SET state = 'executing', claimed_by = :owner, attempted_at = now(), claim = claim + 1,
-                claimed_until = now() + make_interval(secs => :lease),
-                attempt = least(attempt + (due.state <> 'executing')::int, max_attempts),
-                lost_claims = lost_claims + (due.state = 'executing')::int
-            FROM due WHERE jobs.id = due.id
-            RETURNING jobs.id, claim, kind, venue_id, attempt, max_attempts, lost_claims, args, meta, actor,
-                      inserted_at, attempted_at
+            ) {CLAIM}
         """),
         {"ids": list(ids), "owner": owner, "lease": lease_seconds},
     )
@@ -252,16 +260,47 @@ def try_again(connection: Connection, job: ClaimedJob, *, error: str, delay: flo
 
 
 def put_off(connection: Connection, job: ClaimedJob, seconds: float) -> bool:
-    """Give a job back that must wait for a provider's limit; the attempt does not count."""
+    """Give a job back that must wait for a provider's limit; the attempt does not count.
+
+    The job of a retry that was paused meanwhile is held.
+    """
+    paused = False
+    if request_id := job.args.get("request_id"):
+        # whoever pauses or resumes it is done before, or comes after and finds the job
+        question = text("SELECT state = 'paused' FROM retry_requests WHERE id = :id FOR SHARE")
+        paused = bool(connection.scalar(question, {"id": int(request_id)}))
     done = connection.execute(
         text("""
             UPDATE jobs SET claimed_by = NULL, claimed_until = NULL, hinted_at = NULL, state = 'available',
-                attempt = greatest(attempt - 1, 0), scheduled_at = now() + make_interval(secs => :seconds)
+                attempt = greatest(attempt - 1, 0),
+                scheduled_at = CASE WHEN :paused THEN :held ELSE now() + make_interval(secs => :seconds) END
             WHERE id = :id AND claim = :claim AND state = 'executing'
         """),
-        {"id": job.id, "claim": job.claim, "seconds": seconds},
+        {"id": job.id, "claim": job.claim, "seconds": seconds, "paused": paused, "held": HELD},
     )
     return done.rowcount == 1
+
+
+def hold(connection: Connection, request_id: int) -> int:
+    """Keep the waiting jobs of a retry that is paused from beginning; how many. Hold the request first."""
+    return _move(connection, request_id, "scheduled_at < :held", ":held")
+
+
+def unhold(connection: Connection, request_id: int) -> int:
+    """The jobs of a retry that were held are due now; how many. Hold the request first."""
+    return _move(connection, request_id, "scheduled_at >= :held", "now()")
+
+
+def _move(connection: Connection, request_id: int, which: str, to: str) -> int:
+    return connection.execute(
+        text(f"""
+            UPDATE jobs SET scheduled_at = {to}, hinted_at = NULL
+            WHERE id IN (SELECT id FROM jobs WHERE request_id = :request_id
+                         AND state IN ('available', 'retryable') AND {which}
+                         ORDER BY id FOR NO KEY UPDATE)
+        """),
+        {"request_id": request_id, "held": HELD},
+    ).rowcount
 
 
 def give_back(connection: Connection, owner: str) -> int:
@@ -295,62 +334,3 @@ def release_expired(connection: Connection, *, owner_prefix: str | None = None) 
         """),
         {"prefix": owner_prefix},
     ).rowcount
-
-
-def take_due(
-    connection: Connection, *, limit: int, again_after: float, kinds: Sequence[JobKind]
-) -> list[tuple[int, JobKind]]:
-    """Due jobs to tell the workers about, marked as told; again if nobody came for `again_after` s.
-
-    At most `limit` jobs are told of and not yet claimed at any time: a long queue waits in the
-    table, where it costs nothing, and not in the broker.
-    """
-    rows = connection.execute(
-        text("""
-            WITH told AS (
-                SELECT count(*) AS n FROM jobs
-                WHERE state IN ('available', 'retryable')
-                  AND hinted_at >= now() - make_interval(secs => :again)
-            ), due AS (
-                SELECT id FROM jobs
-                WHERE state IN ('available', 'retryable') AND scheduled_at <= now()
-                  AND kind = ANY(CAST(:kinds AS job_kind[]))
-                  AND (hinted_at IS NULL OR hinted_at < now() - make_interval(secs => :again))
-                -- what a person asked for goes before what a list or a schedule asked for
-                ORDER BY (parent_id IS NOT NULL), scheduled_at, id
-                LIMIT (SELECT greatest(:limit - n, 0) FROM told)
-                FOR UPDATE SKIP LOCKED
-            )
-            UPDATE jobs SET hinted_at = now() FROM due WHERE jobs.id = due.id
-            RETURNING jobs.id, jobs.kind, jobs.scheduled_at, (jobs.parent_id IS NOT NULL) AS later
-        """),
-        {"limit": limit, "again": again_after, "kinds": [kind.value for kind in kinds]},
-    ).all()
-    return [
-        (row.id, JobKind(row.kind))
-        for row in sorted(rows, key=lambda row: (row.later, row.scheduled_at, row.id))
-    ]
-
-
-def forget_hints(connection: Connection, ids: Sequence[int]) -> None:
-    """The message could not be sent: let the dispatcher tell again soon."""
-    connection.execute(
-        text("""
-            UPDATE jobs SET hinted_at = NULL
-            WHERE id IN (SELECT id FROM jobs WHERE id = ANY(:ids) AND state IN ('available', 'retryable')
-                         ORDER BY id FOR NO KEY UPDATE)
-        """),
-        {"ids": list(ids)},
-    )
-
-
-def mark_hinted(connection: Connection, ids: Sequence[int]) -> None:
-    """A message for these jobs was sent."""
-    connection.execute(
-        text("""
-            UPDATE jobs SET hinted_at = now()
-            WHERE id IN (SELECT id FROM jobs WHERE id = ANY(:ids) AND state = 'available'
-                         ORDER BY id FOR NO KEY UPDATE)
-        """),
-        {"ids": list(ids)},
-    )

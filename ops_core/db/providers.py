@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, func, select
 
-from ops_core.db.rate_limits import Limits
 from ops_core.db.schema import Provider
+from ops_core.domain.permits import Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,3 +42,8 @@ def active(connection: Connection) -> dict[str, ActiveProvider]:
         )
         for row in rows
     }
+
+
+def name_of(connection: Connection, code: str) -> str | None:
+    """What people call the provider `code`; None if there is none."""
+    return connection.scalar(select(Provider.name).where(Provider.code == code))

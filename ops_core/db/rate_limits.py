@@ -1,124 +1,96 @@
-"""Permits shared by all processes: a generic cell rate algorithm (GCRA) in one SQL statement.
+"""Permits shared by all processes: one row a provider says where its windows stand.
 
-Each provider has one row with the theoretical arrival time of its second, minute and hour window.
-A permit is a moment from which one call may be made; asking moves the row on, so that no two
-processes are ever given the same moment. The server's clock decides.
+The row is locked for the moment it takes to work out the next starts (`domain/permits.py`), so no two
+processes are ever given the same one. The database's clock decides.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
 
 from sqlalchemy import Connection, text
 
-#: Calls are spaced a little wider than the limit asks, so that jitter on the way to the provider
-#: cannot squeeze one call too many into its window.
-_MARGIN = 1.01
-#: Share of a window's limit that may be used at once after a quiet time.
-_BURST_SHARE = 0.02
+from ops_core.domain import permits
+from ops_core.domain.permits import Limits, Standing, Taken
 
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """One limit as GCRA sees it: seconds between calls, and seconds a burst may run ahead."""
-
-    gap: float
-    tolerance: float
-
-
-def window(limit: int | None, seconds: int) -> Window:
-    """The spacing that never lets more than `limit` calls into any `seconds`; no limit, no spacing."""
-    if limit is None:
-        return Window(0.0, 0.0)
-    burst = max(1, int(limit * _BURST_SHARE))
-    gap = _MARGIN * seconds / (limit - burst + 1)
-    return Window(gap, gap * (burst - 1))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """A provider's limits; None means no limit in that window."""
-
-    per_second: int | None = None
-    per_minute: int | None = None
-    per_hour: int | None = None
-
-
-_START = """greatest(clock.t, r.tat_second - make_interval(secs => :ahead_s),
-                     r.tat_minute - make_interval(secs => :ahead_m),
-                     r.tat_hour - make_interval(secs => :ahead_h), r.blocked_until)"""
-
-_TAKE = text(f"""
-    WITH clock AS (SELECT clock_timestamp() AS t)
-    UPDATE rate_limits AS r SET
-        granted_at = {_START},
-        tat_second = greatest(r.tat_second, {_START}) + make_interval(secs => :gap_s),
-        tat_minute = greatest(r.tat_minute, {_START}) + make_interval(secs => :gap_m),
-        tat_hour = greatest(r.tat_hour, {_START}) + make_interval(secs => :gap_h)
-    FROM clock
-    WHERE r.provider = :provider AND {_START} <= clock.t + make_interval(secs => :longest)
-    RETURNING extract(epoch FROM granted_at - clock_timestamp())::float8
+# the clock is read once the row is locked: before, it would be the time at which the waiting began
+_STANDING = text("""
+    WITH locked AS MATERIALIZED (
+        SELECT tat_second AS second, tat_minute AS minute, tat_hour AS hour, blocked_until
+        FROM rate_limits WHERE provider = :provider FOR UPDATE
+    )
+    SELECT locked.*, clock_timestamp() AS now FROM locked
 """)
-
-_WAIT = text(f"""
-    WITH clock AS (SELECT clock_timestamp() AS t)
-    SELECT extract(epoch FROM {_START} - clock.t)::float8 FROM rate_limits AS r, clock
-    WHERE r.provider = :provider
-""")
-
 
 _BEGIN = text("""
     INSERT INTO rate_limits (provider, tat_second, tat_minute, tat_hour, granted_at)
-    VALUES (:provider, clock_timestamp(), clock_timestamp(), clock_timestamp(), clock_timestamp())
+    SELECT :provider, t, t, t, t FROM clock_timestamp() AS t
     ON CONFLICT DO NOTHING
 """)
 
+_GRANT = text("""
+    UPDATE rate_limits
+    SET tat_second = :second, tat_minute = :minute, tat_hour = :hour, granted_at = :granted_at
+    WHERE provider = :provider
+""")
 
-@dataclass(frozen=True, slots=True)
-class Permit:
-    """The answer to one question for a permit."""
+_BLOCK = text("""
+    INSERT INTO rate_limits (provider, tat_second, tat_minute, tat_hour, granted_at, blocked_until)
+    SELECT :provider, t, t, t, t, t + make_interval(secs => :seconds) FROM clock_timestamp() AS t
+    ON CONFLICT (provider) DO UPDATE
+    SET blocked_until = greatest(rate_limits.blocked_until, excluded.blocked_until)
+""")
 
-    granted: bool
-    wait: float  #: Seconds until it may be used or, refused, until asking again makes sense.
+_SILENCES = text("""
+    SELECT provider, extract(epoch FROM blocked_until - clock_timestamp())::float8 AS seconds
+    FROM rate_limits WHERE provider = ANY(:providers) AND blocked_until > clock_timestamp()
+""")
 
 
-def take(connection: Connection, provider: str, limits: Limits, *, longest_wait: float) -> Permit:
-    """One permit to call `provider`, unless the wait for it would be longer than `longest_wait` seconds."""
-    second, minute, hour = (
-        window(limits.per_second, 1),
-        window(limits.per_minute, 60),
-        window(limits.per_hour, 3600),
-    )
-    values = {
-        "provider": provider,
-        "gap_s": second.gap,
-        "gap_m": minute.gap,
-        "gap_h": hour.gap,
-        "ahead_s": second.tolerance,
-        "ahead_m": minute.tolerance,
-        "ahead_h": hour.tolerance,
-        "longest": longest_wait,
-    }
-    while True:
-        granted = connection.scalar(_TAKE, values)
-        if granted is not None:
-            return Permit(True, max(0.0, granted))
-        wait = connection.scalar(_WAIT, values)
-        if wait is None:
-            # the table is unlogged: after a crash of the database it is empty
-            connection.execute(_BEGIN, {"provider": provider})
-        elif wait > longest_wait:
-            return Permit(False, wait)
-        # else another process made the row, or the time came, between the two questions
+def take(
+    connection: Connection,
+    provider: str,
+    limits: Limits,
+    n: int = 1,
+    *,
+    longest_wait: float,
+    lead: float = 0.0,
+    known: Standing | None = None,
+) -> Taken:
+    """Up to `n` permits to call `provider`; none whose wait would be longer than `longest_wait` seconds.
+
+    `known` is the standing after the last time this process took some: the table is unlogged, and
+    after a crash of the database it is empty. No start is less than `lead` seconds away.
+    """
+    row = connection.execute(_STANDING, {"provider": provider}).one_or_none()
+    while row is None:
+        connection.execute(_BEGIN, {"provider": provider})
+        row = connection.execute(_STANDING, {"provider": provider}).one_or_none()
+    standing = Standing(second=row.second, minute=row.minute, hour=row.hour, blocked_until=row.blocked_until)
+    if known is not None:
+        standing = standing.with_uses_of(known)
+    taken = permits.take(standing, limits, now=row.now, n=n, longest_wait=longest_wait, lead=lead)
+    if taken.starts:
+        after = taken.standing
+        connection.execute(
+            _GRANT,
+            {
+                "provider": provider,
+                "second": after.second,
+                "minute": after.minute,
+                "hour": after.hour,
+                "granted_at": taken.starts[-1],
+            },
+        )
+    return taken
 
 
 def block(connection: Connection, provider: str, seconds: float) -> None:
     """No permits for `seconds`: the provider asked for silence (Retry-After)."""
-    connection.execute(
-        text("""
-            UPDATE rate_limits
-            SET blocked_until = greatest(blocked_until, clock_timestamp() + make_interval(secs => :seconds))
-            WHERE provider = :provider
-        """),
-        {"provider": provider, "seconds": seconds},
-    )
+    connection.execute(_BLOCK, {"provider": provider, "seconds": seconds})
+
+
+def silences(connection: Connection, providers: Collection[str]) -> dict[str, float]:
+    """The seconds for which those of `providers` that asked for silence must still be left alone."""
+    rows = connection.execute(_SILENCES, {"providers": list(providers)})
+    return {row.provider: row.seconds for row in rows}

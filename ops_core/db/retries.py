@@ -1,4 +1,4 @@
-"""Retry requests and their items: written in one transaction with their jobs, worked off, completed."""
+"""Retry requests and their items: written in one transaction, worked off, completed."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from ops_core.db import forecast as forecasts
 from ops_core.db import retry_scope
 from ops_core.db.schema import Image, RetryItem, RetryRequest
 from ops_core.domain.errors import ErrorType
+from ops_core.domain.forecast import Forecast
 from ops_core.domain.images import MAX_RETRIES, ImageState
 from ops_core.domain.retries import OPEN_ITEM_STATES, ItemState, RequestState, Scope
-from ops_core.domain.retry_plan import ItemEnd, RetryPlan
+from ops_core.domain.retry_options import Options
+from ops_core.domain.retry_plan import ItemEnd, RetryPlan, SkipReason
 
 #: Longest a statement of `submit` may take, milliseconds: half a million items outlast the usual limit.
 SUBMIT_TIMEOUT_MS = 120_000
@@ -31,12 +35,30 @@ class Request:
     id: int
     actor: str
     scope: Scope
+    options: Options
     reason: str | None
     state: RequestState
+    state_reason: str | None  #: Why it is paused or cancelled, for people.
     plan: RetryPlan
+    forecast: Forecast | None
+    rerun_of: int | None
+    not_before: datetime
     created_at: datetime
+    started_at: datetime | None
     finished_at: datetime | None
-    items: Mapping[ItemState, int]  #: Images by what became of them; states without any are not listed.
+    sample_decided: bool
+    images: int
+    uploaded: int
+    failed: int
+    skipped: int
+    let_go: int  #: Released by a cancel before their turn came.
+    calls: int
+    cost_usd: Decimal
+
+    @property
+    def open(self) -> int:
+        """Images that have no end yet."""
+        return self.images - self.uploaded - self.failed - self.skipped - self.let_go
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +67,7 @@ class Written:
 
     request_id: int
     plan: RetryPlan
-    job_ids: list[int]  #: One job for each venue.
+    forecast: Forecast
 
 
 def submit(
@@ -54,41 +76,66 @@ def submit(
     *,
     actor: str,
     token: str,
+    options: Options = Options(),
     reason: str = "",
-    parent_id: int | None = None,
-    max_attempts: int = 3,
+    blocked: Mapping[str, SkipReason] | None = None,
+    scan_id: int | None = None,
 ) -> Written | None:
-    """Write a request with its items and jobs; None if there is one with this `token` already.
+    """Write a request with its frozen items; None if there is one with this `token` already.
 
-    An image that another request takes up at the same moment stays with one of the two.
+    An image that another request takes up at the same moment stays with one of the two. Nothing is
+    handed to workers here: `db.retry_release` does that, when it is time.
     """
     connection.execute(
         text("SELECT set_config('statement_timeout', :limit, true)"), {"limit": str(SUBMIT_TIMEOUT_MS)}
     )
     request_id = connection.scalar(
         insert(RetryRequest)
-        .values(token=token, actor=actor, scope=scope.to_json(), reason=reason or None)
+        .values(
+            token=token,
+            actor=actor,
+            scope=scope.to_json(),
+            options=options.to_json(),
+            reason=reason or None,
+            rerun_of=scope.request,
+            scan_id=scan_id,
+            not_before=options.at or func.now(),
+        )
         .on_conflict_do_nothing(index_elements=["token"])
         .returning(RetryRequest.id)
     )
     if request_id is None:
         return None
-    plan = _insert_items(connection, request_id, scope)
-    connection.execute(update(RetryRequest).where(RetryRequest.id == request_id).values(plan=plan.to_json()))
-    job_ids = _insert_jobs(connection, request_id, actor, parent_id, max_attempts)
-    return Written(request_id=request_id, plan=plan, job_ids=job_ids)
+    plan = _insert_items(connection, request_id, scope, options, blocked or {})
+    expected = forecasts.of(connection, plan, options)
+    connection.execute(
+        update(RetryRequest)
+        .where(RetryRequest.id == request_id)
+        .values(plan=plan.to_json(), forecast=expected.to_json(), images=plan.images)
+    )
+    if options.sample:
+        _choose_sample(connection, request_id, options.sample)
+    return Written(request_id=request_id, plan=plan, forecast=expected)
 
 
-def _insert_items(connection: Connection, request_id: int, scope: Scope) -> RetryPlan:
+def _insert_items(
+    connection: Connection,
+    request_id: int,
+    scope: Scope,
+    options: Options,
+    blocked: Mapping[str, SkipReason],
+) -> RetryPlan:
     """The items of all images that are tried, and the plan that says exactly what was inserted."""
     found = retry_scope.facts(scope)
-    tried = retry_scope.eligible(found)
+    tried = retry_scope.eligible(found, override=options.override, blocked=blocked)
     inserted = (
         insert(RetryItem)
         .from_select(
-            ["request_id", "image_id"],
+            ["request_id", "image_id", "provider", "was_error"],
             # one order for all requests: two of them must not wait for each other in a circle
-            select(literal(request_id), found.c.id).where(tried).order_by(found.c.id),
+            select(literal(request_id), found.c.id, found.c.provider, found.c.error_type)
+            .where(tried)
+            .order_by(found.c.id),
         )
         .on_conflict_do_nothing()
         .returning(RetryItem.image_id)
@@ -97,34 +144,27 @@ def _insert_items(connection: Connection, request_id: int, scope: Scope) -> Retr
     # what could be tried but was not inserted, another request took up a moment ago
     taken = found.c.in_open_request | (tried & inserted.c.image_id.is_(None))
     rows = connection.execute(
-        retry_scope.grouped(found, taken).outerjoin(inserted, inserted.c.image_id == found.c.id)
+        retry_scope.grouped(found, taken, blocked).outerjoin(inserted, inserted.c.image_id == found.c.id)
     ).all()
     venues = connection.scalar(
         select(func.count(Image.venue_id.distinct()))
         .join(RetryItem, RetryItem.image_id == Image.id)
         .where(RetryItem.request_id == request_id)
     )
-    return retry_scope.plan_of(connection, rows, venues=venues or 0)
+    return retry_scope.plan_of(connection, rows, venues=venues or 0, override=options.override)
 
 
-def _insert_jobs(
-    connection: Connection, request_id: int, actor: str, parent_id: int | None, max_attempts: int
-) -> list[int]:
-    rows = connection.execute(
+def _choose_sample(connection: Connection, request_id: int, size: int) -> None:
+    """Mark the images that are tried first: a mix of all, the same each time it is asked."""
+    connection.execute(
         text("""
-            INSERT INTO jobs (kind, actor, venue_id, city_id, request_id, parent_id, args, max_attempts)
-            SELECT 'retry', :actor, venues.id, venues.city_id, :request_id, :parent_id,
-                   jsonb_build_object('venue_id', venues.id, 'request_id', CAST(:request_id AS bigint)),
-                   :max_attempts
-            FROM (SELECT DISTINCT images.venue_id FROM retry_items
-                  JOIN images ON images.id = retry_items.image_id
-                  WHERE retry_items.request_id = :request_id) AS tried
-            JOIN venues ON venues.id = tried.venue_id
-            ORDER BY venues.id RETURNING id
+            UPDATE retry_items SET sample = true
+            WHERE request_id = :id AND image_id IN (
+                SELECT image_id FROM retry_items WHERE request_id = :id
+                ORDER BY hashint8extended(image_id, :id), image_id LIMIT :size)
         """),
-        {"request_id": request_id, "actor": actor, "parent_id": parent_id, "max_attempts": max_attempts},
+        {"id": request_id, "size": size},
     )
-    return list(rows.scalars())
 
 
 def request(connection: Connection, request_id: int) -> Request | None:
@@ -137,45 +177,41 @@ def request_of_token(connection: Connection, token: str) -> Request | None:
     return _request(connection, RetryRequest.token == token)
 
 
+#: What `as_request` needs of a row.
+COLUMNS = tuple(getattr(RetryRequest, name) for name in Request.__dataclass_fields__)
+
+
+def as_request(row: Any) -> Request:
+    """The request in a row of `COLUMNS`."""
+    read: dict[str, Any] = {
+        "scope": Scope.from_json(row.scope),
+        "options": Options.from_json(row.options),
+        "plan": RetryPlan.from_json(row.plan),
+        "forecast": Forecast.from_json(row.forecast),
+    }
+    return Request(**{name: read.get(name, getattr(row, name)) for name in Request.__dataclass_fields__})
+
+
 def _request(connection: Connection, which: Any) -> Request | None:
-    columns = [getattr(RetryRequest, name) for name in Request.__dataclass_fields__ if name != "items"]
-    row = connection.execute(select(*columns).where(which)).one_or_none()
-    if row is None:
-        return None
-    counted = (
-        select(RetryItem.state, func.count().label("images"))
-        .where(RetryItem.request_id == row.id)
-        .group_by(RetryItem.state)
-    )
-    counts = {each.state: each.images for each in connection.execute(counted)}
-    return Request(
-        **{
-            **row._mapping,
-            "scope": Scope.from_json(row.scope),
-            "plan": RetryPlan.from_json(row.plan),
-            "items": {state: counts[state] for state in ItemState if state in counts},
-        }
-    )
+    row = connection.execute(select(*COLUMNS).where(which)).one_or_none()
+    return None if row is None else as_request(row)
 
 
-def begin(connection: Connection, request_id: int, venue_id: int) -> list[int]:
-    """Mark a venue's part of a request as running; its open images, best first."""
-    connection.execute(
-        update(RetryRequest)
-        .where(RetryRequest.id == request_id, RetryRequest.state == RequestState.PENDING)
-        .values(state=RequestState.RUNNING)
-    )
-    items = open_items(connection, request_id, venue_id)
-    connection.execute(
-        update(RetryItem)
-        .where(
-            RetryItem.request_id == request_id,
-            RetryItem.image_id.in_([item.image_id for item in items]),
-            RetryItem.state == ItemState.QUEUED,
+def begin(connection: Connection, request_id: int, job_id: int) -> RequestState:
+    """Mark a job's part of a request as running, unless the request is held; the request's state.
+
+    Pausing and cancelling wait until the transaction ends.
+    """
+    state: RequestState = connection.execute(
+        select(RetryRequest.state).where(RetryRequest.id == request_id).with_for_update(key_share=True)
+    ).scalar_one()
+    if state in (RequestState.PENDING, RequestState.RUNNING):
+        connection.execute(
+            update(RetryItem)
+            .where(RetryItem.job_id == job_id, RetryItem.state == ItemState.QUEUED)
+            .values(state=ItemState.RUNNING)
         )
-        .values(state=ItemState.RUNNING)
-    )
-    return [item.image_id for item in items]
+    return state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,8 +225,8 @@ class OpenItem:
     at_limit: bool
 
 
-def open_items(connection: Connection, request_id: int, venue_id: int) -> list[OpenItem]:
-    """A venue's images in a request that have no end yet, best first."""
+def open_items(connection: Connection, job_id: int) -> list[OpenItem]:
+    """The images that a retry job has and that have no end yet, best first."""
     rows = connection.execute(
         select(
             Image.id.label("image_id"),
@@ -200,44 +236,86 @@ def open_items(connection: Connection, request_id: int, venue_id: int) -> list[O
             (Image.retry_count >= MAX_RETRIES).label("at_limit"),
         )
         .join(RetryItem, RetryItem.image_id == Image.id)
-        .where(
-            Image.venue_id == venue_id,
-            RetryItem.request_id == request_id,
-            RetryItem.state.in_(OPEN_ITEM_STATES),
-        )
+        .where(RetryItem.job_id == job_id, RetryItem.state.in_(OPEN_ITEM_STATES))
         .order_by(Image.position, Image.id)
     )
     return [OpenItem(**row._mapping) for row in rows]
 
 
-def hold(connection: Connection, request_id: int) -> None:
-    """Keep others from ending parts of this request until the transaction ends.
+def hold(connection: Connection, request_id: int) -> RequestState | None:
+    """Keep others from changing this request until the transaction ends; its state, None if unknown.
 
     Without it, two jobs that end at once would each see the other's items open, and nobody would
     complete the request. It comes before all other locks of the transaction.
     """
-    connection.execute(
-        text("SELECT FROM retry_requests WHERE id = :id FOR NO KEY UPDATE"), {"id": request_id}
-    )
+    state: RequestState | None = connection.execute(
+        select(RetryRequest.state).where(RetryRequest.id == request_id).with_for_update(key_share=True)
+    ).scalar_one_or_none()
+    return state
 
 
-def end_items(connection: Connection, request_id: int, ends: Mapping[int, ItemEnd]) -> None:
-    """Write what became of images, by image id, and complete the request if none is open any more."""
-    rows = [{"image_id": key, "state": end.state, "reason": end.reason} for key, end in ends.items()]
-    connection.execute(
+def end_items(
+    connection: Connection,
+    request_id: int,
+    ends: Mapping[int, ItemEnd],
+    *,
+    calls: int = 0,
+    cost_usd: Decimal = Decimal(0),
+) -> None:
+    """Write what became of images, by image id, and what that took; complete the request if none is open.
+
+    The request is held (`hold`).
+    """
+    rows = [{"image_id": key, "state": end.state, "reason": end.reason} for key, end in sorted(ends.items())]
+    ended = connection.execute(
         text("""
-            UPDATE retry_items SET state = new.state::item_state, reason = new.reason, finished_at = now()
-            FROM jsonb_to_recordset(CAST(:ends AS jsonb)) AS new(image_id bigint, state text, reason text)
-            WHERE retry_items.request_id = :id AND retry_items.image_id = new.image_id
-              AND retry_items.state IN ('queued', 'running')
+            WITH ended AS (
+                UPDATE retry_items SET state = new.state::item_state, reason = new.reason, finished_at = now()
+                FROM jsonb_to_recordset(CAST(:ends AS jsonb))
+                    AS new(image_id bigint, state text, reason text)
+                WHERE retry_items.request_id = :id AND retry_items.image_id = new.image_id
+                  AND retry_items.state IN ('queued', 'running')
+                RETURNING retry_items.state
+            )
+            SELECT state::text, count(*) AS images FROM ended GROUP BY 1
         """),
         {"id": request_id, "ends": json.dumps(rows)},
     )
+    counts = {row.state: row.images for row in ended}
+    count(connection, request_id, counts, calls=calls, cost_usd=cost_usd)
+
+
+def count(
+    connection: Connection,
+    request_id: int,
+    ended: Mapping[str, int],
+    *,
+    calls: int = 0,
+    cost_usd: Decimal = Decimal(0),
+) -> None:
+    """Count items that ended, by item state, and complete the request if none is open any more."""
     connection.execute(
         text("""
-            UPDATE retry_requests SET state = 'completed', finished_at = now()
-            WHERE id = :id AND finished_at IS NULL AND NOT EXISTS (
-                SELECT FROM retry_items WHERE request_id = :id AND state IN ('queued', 'running'))
+            UPDATE retry_requests SET uploaded = uploaded + :uploaded, failed = failed + :failed,
+                skipped = skipped + :skipped, let_go = let_go + :released,
+                calls = calls + :calls, cost_usd = cost_usd + :cost
+            WHERE id = :id
+        """),
+        {
+            "id": request_id,
+            "calls": calls,
+            "cost": cost_usd,
+            **{
+                state.value: ended.get(state.value, 0) for state in ItemState if state not in OPEN_ITEM_STATES
+            },
+        },
+    )
+    connection.execute(
+        text("""
+            UPDATE retry_requests SET finished_at = clock_timestamp(),
+                state = CASE WHEN state = 'cancelled' THEN state ELSE 'completed' END,
+                state_reason = CASE WHEN state = 'cancelled' THEN state_reason END
+            WHERE id = :id AND finished_at IS NULL AND images = uploaded + failed + skipped + let_go
         """),
         {"id": request_id},
     )

@@ -25,10 +25,11 @@ class Row:
     first: bool
     bytes: int
     duration_ms: int
+    calls: int
     cost_usd: Decimal
 
 
-_SUMS = ("tries", "first_tries", "bytes", "duration_ms", "cost_usd")
+_SUMS = ("tries", "first_tries", "bytes", "duration_ms", "calls", "cost_usd")
 
 
 def add(connection: Connection, rows: Sequence[Row]) -> None:
@@ -43,6 +44,7 @@ def add(connection: Connection, rows: Sequence[Row]) -> None:
         total["first_tries"] += row.first
         total["bytes"] += row.bytes
         total["duration_ms"] += row.duration_ms
+        total["calls"] += row.calls
         total["cost_usd"] += row.cost_usd
     # one order for all writers, so that two of them never wait for each other in a circle
     values = [

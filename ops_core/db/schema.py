@@ -6,7 +6,7 @@ and are PostgreSQL enums of the same values.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -15,10 +15,10 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Computed,
+    Date,
     DateTime,
     Enum,
     ForeignKey,
-    ForeignKeyConstraint,
     Identity,
     Index,
     MetaData,
@@ -31,6 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from ops_core.domain.circuits import CircuitState
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.images import AttemptOutcome, ImageState
 from ops_core.domain.jobs import JobKind, JobOutcome, JobState, JobStatus, ProviderStatus
@@ -57,6 +58,7 @@ ENUMS: dict[str, type[StrEnum]] = {
     "rehosting": Rehosting,
     "request_state": RequestState,
     "item_state": ItemState,
+    "circuit_state": CircuitState,
 }
 _TYPES = {name: _enum(kind, name) for name, kind in ENUMS.items()}
 
@@ -100,6 +102,8 @@ class Base(DeclarativeBase):
         Rehosting: _TYPES["rehosting"],
         RequestState: _TYPES["request_state"],
         ItemState: _TYPES["item_state"],
+        CircuitState: _TYPES["circuit_state"],
+        date: Date,
     }
 
 
@@ -223,6 +227,7 @@ class RetryRequest(Base):
     __table_args__ = (
         UniqueConstraint("token"),
         Index("ix_retry_requests_open", "id", postgresql_where=text("finished_at IS NULL")),
+        Index("ix_retry_requests_rerun_of", "rerun_of", postgresql_where=text("rerun_of IS NOT NULL")),
         Index("ix_retry_requests_created_at", text("created_at DESC"), text("id DESC")),
     )
 
@@ -234,10 +239,24 @@ class RetryRequest(Base):
     reason: Mapped[str | None]
     state: Mapped[RequestState] = mapped_column(server_default=RequestState.PENDING.value)
     plan: Mapped[dict[str, Any]] = _json()
+    forecast: Mapped[dict[str, Any]] = _json()
+    state_reason: Mapped[str | None]  #: Why it is paused or cancelled, for people.
+    rerun_of: Mapped[int | None] = mapped_column(ForeignKey("retry_requests.id"))
+    scan_id: Mapped[int | None]  #: The cleanup scan that made it: the parent of its jobs.
+    sample_decided: Mapped[bool] = mapped_column(server_default=text("false"))  #: Canary: it may go on.
     not_before: Mapped[datetime] = mapped_column(server_default=NOW)
-    hinted_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    started_at: Mapped[datetime | None]  #: When its first image was handed to the workers.
     finished_at: Mapped[datetime | None]
+    drip_at: Mapped[datetime | None]  #: Drip: the theoretical arrival time of the next image (GCRA).
+    # kept by the transactions that end items (`db/retries.py`)
+    images: Mapped[int] = _count()  #: Its items, of which so many have ended as follows.
+    uploaded: Mapped[int] = _count()
+    failed: Mapped[int] = _count()
+    skipped: Mapped[int] = _count()
+    let_go: Mapped[int] = _count()  #: Released by a cancel before their turn came.
+    calls: Mapped[int] = _count()
+    cost_usd: Mapped[Decimal] = mapped_column(server_default=text("0"))
 
 
 class Job(Base):
@@ -268,6 +287,13 @@ class Job(Base):
             postgresql_where=text(f"kind = 'enrichment' AND {OPEN_JOB}"),
         ),
         Index("ix_jobs_due", "scheduled_at", "id", postgresql_where=text(OPEN_JOB)),
+        # what a person asked for goes first, however much a list or a schedule asked for
+        Index(
+            "ix_jobs_due_asked",
+            "scheduled_at",
+            "id",
+            postgresql_where=text(f"{OPEN_JOB} AND parent_id IS NULL"),
+        ),
         Index(
             "ix_jobs_finished",
             text("finished_at DESC"),
@@ -541,11 +567,14 @@ class Attempt(Base):
 
 
 class RetryItem(Base):
-    """One image in a retry request."""
+    """One image in a retry request.
+
+    Without foreign keys: half a million are written at once, which these would make three times as
+    slow, and neither images nor requests are ever deleted.
+    """
 
     __tablename__ = "retry_items"
     __table_args__ = (
-        ForeignKeyConstraint(["image_id"], ["images.id"]),
         # nobody can queue the same image in two open requests
         Index(
             "uq_retry_items_open_image",
@@ -553,21 +582,48 @@ class RetryItem(Base):
             unique=True,
             postgresql_where=text("state IN ('queued', 'running')"),
         ),
+        # what no job has taken on yet
         Index(
-            "ix_retry_items_claimable",
+            "ix_retry_items_waiting",
             "request_id",
-            "not_before",
-            postgresql_where=text("state IN ('queued', 'running')"),
+            "provider",
+            "image_id",
+            postgresql_where=text("state = 'queued' AND job_id IS NULL"),
+        ),
+        # what jobs have taken on and not ended
+        Index(
+            "ix_retry_items_begun",
+            "request_id",
+            "provider",
+            postgresql_where=text("state IN ('queued', 'running') AND job_id IS NOT NULL"),
+        ),
+        Index("ix_retry_items_sample", "request_id", postgresql_where=text("sample")),
+        Index("ix_retry_items_job_id", "job_id", postgresql_where=text("job_id IS NOT NULL")),
+        # the course of a retry
+        Index(
+            "ix_retry_items_finished",
+            "request_id",
+            "finished_at",
+            postgresql_where=text("finished_at IS NOT NULL"),
+        ),
+        # the few among many that a person looks for
+        Index(
+            "ix_retry_items_unstored",
+            "request_id",
+            "state",
+            "image_id",
+            postgresql_where=text("state IN ('failed', 'skipped', 'released')"),
         ),
     )
 
-    request_id: Mapped[int] = mapped_column(
-        ForeignKey("retry_requests.id", ondelete="CASCADE"), primary_key=True
-    )
+    request_id: Mapped[int] = mapped_column(primary_key=True)
     image_id: Mapped[int] = mapped_column(primary_key=True)
+    provider: Mapped[str]
+    was_error: Mapped[ErrorType | None]  #: What the image had failed with when this was ordered.
+    sample: Mapped[bool] = mapped_column(server_default=text("false"))  #: Canary: tried first.
     state: Mapped[ItemState] = mapped_column(server_default=ItemState.QUEUED.value)
-    reason: Mapped[str | None]
-    not_before: Mapped[datetime] = mapped_column(server_default=NOW)
+    job_id: Mapped[int | None]  #: The job that tries it, once it was handed to the workers.
+    reason: Mapped[str | None]  #: A skip reason, or the error type it failed with.
     finished_at: Mapped[datetime | None]
 
 
@@ -589,6 +645,40 @@ class Rollup(Base):
     bytes: Mapped[int]
     duration_ms: Mapped[int]
     cost_usd: Mapped[Decimal]
+    calls: Mapped[int] = _count()  #: Counted calls of these tries.
+
+
+class RetryRollup(Base):
+    """How tries of failed images went, by day (UTC), provider and what the image had failed with before."""
+
+    __tablename__ = "retry_rollups"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    provider: Mapped[str] = mapped_column(primary_key=True)
+    error_type: Mapped[ErrorType] = mapped_column(primary_key=True)
+    tries: Mapped[int]
+    uploaded: Mapped[int]
+
+
+class Circuit(Base):
+    """The breaker between us and one provider (`domain/circuits.py`). No row means closed."""
+
+    __tablename__ = "circuits"
+    __table_args__ = (
+        CheckConstraint("failures >= 0 AND opened >= 0", name="counts_not_negative"),
+        CheckConstraint("(state = 'closed') = (retry_at IS NULL)", name="open_has_time"),
+    )
+
+    provider: Mapped[str] = mapped_column(ForeignKey("providers.code"), primary_key=True)
+    state: Mapped[CircuitState] = mapped_column(server_default=CircuitState.CLOSED.value)
+    failures: Mapped[int] = _count()  #: In a row, whoever saw them.
+    opened: Mapped[int] = _small()  #: Times it opened since it was last closed: the wait doubles.
+    error_type: Mapped[ErrorType | None]  #: The failure that opened it.
+    opened_at: Mapped[datetime | None]
+    retry_at: Mapped[datetime | None]  #: When one probe is let through.
+    probe_until: Mapped[datetime | None]  #: A probe is on its way until then.
+    overridden_until: Mapped[datetime | None]  #: A person closed it: it does not open before.
+    changed_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
 class FailureGroup(Base):

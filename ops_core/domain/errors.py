@@ -142,7 +142,11 @@ ERRORS: dict[ErrorType, ErrorInfo] = {
         _A, "Quota exceeded", "🪫", "gray", "The account's quota or billing ran out; mend it, then retry."
     ),
     _E.STALE_REFERENCE: ErrorInfo(
-        _A, "Stale reference", "🕰️", "gray", "The photo's name expired; ask for the venue's photos anew."
+        _A,
+        "Stale reference",
+        "🕰️",
+        "gray",
+        "The photo's name expired and the new one was refused too; retry by hand: the venue is listed anew.",
     ),
     _E.BAD_RESPONSE: ErrorInfo(
         _A,

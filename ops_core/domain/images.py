@@ -37,7 +37,7 @@ class AttemptOutcome(StrEnum):
 _S = ImageState
 MOVES: dict[ImageState, frozenset[ImageState]] = {
     _S.DISCOVERED: frozenset({_S.UPLOADING}),
-    # back to discovered or failed: a lease ran out and the claim was released
+    # back to discovered or what it had failed as: a lease ran out and the claim was released
     _S.UPLOADING: frozenset({_S.UPLOADED, _S.FAILED, _S.PERMANENTLY_FAILED, _S.DISCOVERED}),
     _S.FAILED: frozenset({_S.UPLOADING, _S.PERMANENTLY_FAILED}),
     _S.PERMANENTLY_FAILED: frozenset({_S.UPLOADING}),  # by a person's override only
@@ -59,6 +59,18 @@ def state_after_failure(error_type: ErrorType, retry_count: int) -> ImageState:
     if info(error_type).classification is Classification.TRANSIENT and retry_count >= MAX_RETRIES:
         return ImageState.PERMANENTLY_FAILED
     return ImageState.FAILED
+
+
+def retry_count_after(retry_count: int, *, is_retry: bool) -> int:
+    """Retries an image has behind it after one more try; a person's override goes on, the count does not."""
+    return min(retry_count + is_retry, max(retry_count, MAX_RETRIES))
+
+
+def state_given_back(error_type: ErrorType | None, retry_count: int) -> ImageState:
+    """What an image is again when its claim ends untried: what it was before, by what it failed with."""
+    if error_type is None:
+        return ImageState.DISCOVERED
+    return state_after_failure(error_type, retry_count)
 
 
 def may_try_automatically(state: ImageState, error_type: ErrorType | None, retry_count: int) -> bool:

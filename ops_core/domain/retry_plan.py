@@ -30,6 +30,8 @@ class SkipReason(StrEnum):
     LIMIT = "limit"  #: All automatic retries are used.
     RECOVERED = "recovered"  #: In the store by now.
     IN_FLIGHT = "in_flight"  #: Being uploaded, or in another open request.
+    PAUSED = "paused"  #: Its provider is paused or switched off, or has no source here.
+    REHOSTING = "rehosting"  #: Its provider's terms forbid keeping copies, and nobody said we may.
     BROKEN = "broken"  #: The job that was to try it could not go on; never part of a plan.
 
     @property
@@ -44,6 +46,8 @@ _WORDS = {
     SkipReason.LIMIT: f"at the limit of {MAX_RETRIES} retries",
     SkipReason.RECOVERED: "already stored",
     SkipReason.IN_FLIGHT: "in flight",
+    SkipReason.PAUSED: "with a paused provider",
+    SkipReason.REHOSTING: "not allowed to be copied",
     SkipReason.BROKEN: "not reached",
 }
 
@@ -57,6 +61,7 @@ class Group:
     error_type: ErrorType | None
     at_limit: bool  #: All automatic retries are used.
     in_open_request: bool
+    blocked: SkipReason | None = None  #: Why nothing of its provider is tried now, if so.
     images: int = 1
 
 
@@ -70,6 +75,15 @@ class ProviderShare:
     cost_usd: Decimal  #: Expected.
 
 
+@dataclass(frozen=True, slots=True)
+class KindShare:
+    """The images of one provider that failed with one error type; None: not tried before."""
+
+    provider: str
+    error_type: ErrorType | None
+    images: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPlan:
     """What a retry will do. `images` and `skipped` together are the scope."""
@@ -77,6 +91,7 @@ class RetryPlan:
     images: int = 0  #: That will be tried.
     venues: int = 0  #: That these belong to.
     by_provider: tuple[ProviderShare, ...] = ()
+    kinds: tuple[KindShare, ...] = ()  #: The same images by what they failed with.
     skipped: Mapping[SkipReason, int]  #: Images left out; reasons without any are not listed.
 
     @property
@@ -93,6 +108,15 @@ class RetryPlan:
     def in_scope(self) -> int:
         """All images of the scope."""
         return self.images + sum(self.skipped.values())
+
+    def same_work(self, other: RetryPlan) -> bool:
+        """Whether both try the same numbers of images at the same cost; what is left out may differ."""
+        return (self.images, self.venues, self.by_provider, self.kinds) == (
+            other.images,
+            other.venues,
+            other.by_provider,
+            other.kinds,
+        )
 
     def in_words(self) -> str:
         """ "5 images of 2 venues"."""
@@ -116,6 +140,7 @@ class RetryPlan:
                 }
                 for share in self.by_provider
             ],
+            "kinds": [[kind.provider, kind.error_type, kind.images] for kind in self.kinds],
             "skipped": {reason.value: count for reason, count in self.skipped.items()},
         }
 
@@ -129,20 +154,33 @@ class RetryPlan:
                 ProviderShare(**{**share, "cost_usd": Decimal(share["cost_usd"])})
                 for share in stored["by_provider"]
             ),
+            kinds=tuple(
+                KindShare(provider, error_type and ErrorType(error_type), images)
+                for provider, error_type, images in stored.get("kinds", ())
+            ),
             skipped={SkipReason(reason): count for reason, count in stored["skipped"].items()},
         )
 
 
 def skip_reason(
-    state: ImageState, error_type: ErrorType | None, *, at_limit: bool, in_open_request: bool = False
+    state: ImageState,
+    error_type: ErrorType | None,
+    *,
+    at_limit: bool,
+    in_open_request: bool = False,
+    blocked: SkipReason | None = None,
+    override: bool = False,
 ) -> SkipReason | None:
-    """Why a retry leaves an image alone; None if it tries it (rule: transient failures, at most 3 times)."""
+    """Why a retry leaves an image alone; None if it tries it (rule: transient failures, at most 3 times).
+
+    With `override`, a person's word, it also tries what is permanent, ambiguous or at the limit.
+    """
     if state is ImageState.UPLOADED:
         return SkipReason.RECOVERED
     if in_open_request or state is ImageState.UPLOADING:
         return SkipReason.IN_FLIGHT
-    if may_try_automatically(state, error_type, MAX_RETRIES if at_limit else 0):
-        return None
+    if override or may_try_automatically(state, error_type, MAX_RETRIES if at_limit else 0):
+        return blocked
     match info(error_type or ErrorType.UNKNOWN_ERROR).classification:
         case Classification.PERMANENT:
             return SkipReason.PERMANENT
@@ -152,25 +190,42 @@ def skip_reason(
             return SkipReason.LIMIT
 
 
-def make_plan(groups: Iterable[Group], *, venues: int, prices: Mapping[str, Decimal]) -> RetryPlan:
+def make_plan(
+    groups: Iterable[Group], *, venues: int, prices: Mapping[str, Decimal], override: bool = False
+) -> RetryPlan:
     """The plan for a scope made of `groups`.
 
     `venues` counts those of the images that will be tried; `prices` are US dollars per counted call.
     """
-    tried: dict[str, int] = {}
+    kinds: dict[tuple[str, ErrorType | None], int] = {}
     skipped: dict[SkipReason, int] = {}
     for group in groups:
         reason = skip_reason(
-            group.state, group.error_type, at_limit=group.at_limit, in_open_request=group.in_open_request
+            group.state,
+            group.error_type,
+            at_limit=group.at_limit,
+            in_open_request=group.in_open_request,
+            blocked=group.blocked,
+            override=override,
         )
         if reason is None:
-            tried[group.provider] = tried.get(group.provider, 0) + group.images
+            key = (group.provider, group.error_type)
+            kinds[key] = kinds.get(key, 0) + group.images
         else:
             skipped[reason] = skipped.get(reason, 0) + group.images
+    tried: dict[str, int] = {}
+    for (provider, _), images in kinds.items():
+        tried[provider] = tried.get(provider, 0) + images
     return RetryPlan(
         images=sum(tried.values()),
         venues=venues,
         by_provider=tuple(_share(code, tried[code], prices) for code in sorted(tried)),
+        kinds=tuple(
+            KindShare(provider, error_type, images)
+            for (provider, error_type), images in sorted(
+                kinds.items(), key=lambda item: (item[0][0], item[0][1] or "")
+            )
+        ),
         skipped={reason: skipped[reason] for reason in SkipReason if reason in skipped},
     )
 
@@ -190,6 +245,7 @@ def item_end(
     at_limit: bool,
     tried: AttemptOutcome | None,
     tried_error: ErrorType | None,
+    override: bool = False,
 ) -> ItemEnd | None:
     """How an image ends in its request, from what it is now and the job's last try of it.
 
@@ -200,7 +256,7 @@ def item_end(
         return ItemEnd(ItemState.UPLOADED)
     if tried is AttemptOutcome.FAILED:
         return ItemEnd(ItemState.FAILED, tried_error)
-    reason = skip_reason(state, error_type, at_limit=at_limit)
+    reason = skip_reason(state, error_type, at_limit=at_limit, override=override)
     if reason in (None, SkipReason.IN_FLIGHT):
         return None
     if tried is AttemptOutcome.LOST and reason is not SkipReason.RECOVERED:
@@ -208,8 +264,8 @@ def item_end(
     return ItemEnd(ItemState.SKIPPED, reason)
 
 
-def retried_in_words(uploaded: int, failed: int, skipped: Mapping[SkipReason, int]) -> str:
-    """ "Retried 5 images, 4 uploaded, 1 failed, 2 already stored"."""
+def retried_in_words(uploaded: int, failed: int, skipped: Mapping[SkipReason, int], let_go: int = 0) -> str:
+    """ "Retried 5 images, 4 uploaded, 1 failed, 2 already stored, 3 let go"."""
     tried = uploaded + failed
     if not tried:
         parts = ["Nothing retried"]
@@ -219,6 +275,8 @@ def retried_in_words(uploaded: int, failed: int, skipped: Mapping[SkipReason, in
         parts.append(f"{failed:,} failed")
     if skipped:
         parts.append(in_words(skipped))
+    if let_go:
+        parts.append(f"{let_go:,} let go")
     return ", ".join(parts)
 
 

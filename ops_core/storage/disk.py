@@ -14,7 +14,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -60,6 +60,12 @@ class DiskStore:
         path = self._path(key)
         with _as_failures():
             return await asyncio.to_thread(path.is_file)
+
+    async def held(self, keys: Sequence[str]) -> list[str]:
+        """Those of `keys` at which there is an object, in their order."""
+        paths = {key: self._path(key) for key in keys}
+        with _as_failures():
+            return await asyncio.to_thread(lambda: [key for key, path in paths.items() if path.is_file()])
 
     async def get(self, key: str) -> bytes:
         """The object's bytes; raises Failed(store_error) if there is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Protocol
 
 from ops_core.domain.places import slug
@@ -28,6 +29,10 @@ class Store(Protocol):
         ...
 
     async def exists(self, key: str) -> bool: ...
+
+    async def held(self, keys: Sequence[str]) -> list[str]:
+        """Those of `keys` at which there is an object, in their order; cheaper than asking one by one."""
+        ...
 
     async def get(self, key: str) -> bytes: ...
 

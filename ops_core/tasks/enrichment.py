@@ -6,12 +6,12 @@ from ops_core.db.engine import get_engine
 from ops_core.settings import get_settings
 from ops_core.tasks.app import app
 from ops_core.tasks.worker import database_is_there, is_stopping
-from ops_core.work import batches, enrich
+from ops_core.work import batches, runner
 
 
-def _enrich(job_ids: list[int]) -> None:
+def _run(job_ids: list[int]) -> None:
     if database_is_there():
-        enrich.run(get_engine(), get_settings(), job_ids, is_stopping=is_stopping)
+        runner.run(get_engine(), get_settings(), job_ids, is_stopping=is_stopping)
 
 
 def _expand(job_id: int) -> None:
@@ -21,14 +21,14 @@ def _expand(job_id: int) -> None:
 
 @app.task(name="enrich_venue")
 def enrich_venue(job_id: int) -> None:
-    """Bring one venue's photos into the store."""
-    _enrich([job_id])
+    """Bring one venue's photos into the store, then go on with what else is due."""
+    _run([job_id])
 
 
 @app.task(name="enrich_venues")
 def enrich_venues(job_ids: list[int]) -> None:
-    """Bring several venues' photos into the store at once: one message, one event loop, many downloads."""
-    _enrich(job_ids)
+    """Bring several venues' photos into the store at once, then go on with what else is due."""
+    _run(job_ids)
 
 
 @app.task(name="enrich_batch")

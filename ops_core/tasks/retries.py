@@ -6,14 +6,14 @@ from ops_core.db.engine import get_engine
 from ops_core.settings import get_settings
 from ops_core.tasks.app import app
 from ops_core.tasks.worker import database_is_there, is_stopping
-from ops_core.work import cleanup, retry
+from ops_core.work import cleanup, runner
 
 
 @app.task(name="retry_venues")
 def retry_venues(job_ids: list[int]) -> None:
-    """Try the failed images of several venues again: one message, one event loop, many downloads."""
+    """Try the failed images of several venues again, then go on with what else is due."""
     if database_is_there():
-        retry.run(get_engine(), get_settings(), job_ids, is_stopping=is_stopping)
+        runner.run(get_engine(), get_settings(), job_ids, is_stopping=is_stopping)
 
 
 @app.task(name="cleanup_scan")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 
 from celery import Task
@@ -40,5 +41,18 @@ def send(kind: JobKind, job_ids: Sequence[int]) -> None:
 
 
 def _publish(task: Task, argument: int | list[int]) -> None:
-    # the dispatcher tells again; a stale message would only find nothing to do
-    task.apply_async([argument], expires=EXPIRES)
+    said = _in_words(argument)
+    task.apply_async(
+        [argument],
+        # what `celery inspect active` and Flower show; a second message for the same jobs is another one
+        task_id=f"{task.name}:{said}:{secrets.token_hex(3)}",
+        argsrepr=f"({said})",
+        # the dispatcher tells again; a stale message would only find nothing to do
+        expires=EXPIRES,
+    )
+
+
+def _in_words(argument: int | list[int]) -> str:
+    """ "job-7", "jobs-120..168": first and last."""
+    ids = argument if isinstance(argument, list) else [argument]
+    return f"job-{ids[0]}" if len(ids) == 1 else f"jobs-{min(ids)}..{max(ids)}"

@@ -9,7 +9,7 @@ import streamlit as st
 
 from ops_core.db.figures import PeriodFigures, Sums
 from ops_core.db.health import ALIVE_SECONDS, COUNT_LIMIT, OpenFailures
-from ops_core.ui import cached
+from ops_core.ui import cached, retries_cached
 from ops_core.ui.frame import database
 
 #: Pixels of a card with a course: little enough that the table begins on the first screen.
@@ -138,6 +138,17 @@ def underway_strip() -> None:
         st.markdown(" ".join(parts))
         if not now.alive("worker"):
             _nobody_works(now)
+
+
+@st.fragment(run_every=f"{STRIP_SECONDS}s")
+def running_now() -> None:
+    """The head of the open retries, and whether there are any; looks again by itself."""
+    with database(), st.container(horizontal=True, vertical_alignment="bottom"):
+        st.subheader("Running now", anchor=False, width="content")
+        if not retries_cached.all_open().requests:
+            st.caption("No retry is open.", width="content")
+        st.space("stretch")
+        st.page_link("pages/retries.py", label="All retries", icon=":material/arrow_forward:")
 
 
 @st.fragment(run_every=f"{STRIP_SECONDS}s")

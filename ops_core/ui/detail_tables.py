@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -46,9 +47,16 @@ def failure_breakdown(failures: pd.DataFrame) -> None:
             st.markdown(f"{' '.join(marks)}  \n:small[{_CLASSES[kind.classification]}. {plain(kind.advice)}]")
 
 
-def failed_image_table(failed: pd.DataFrame, names: Mapping[str, str], zone: str) -> None:
-    """The images one job left failed, as they were then, and what they are now."""
+def failed_image_table(
+    failed: pd.DataFrame, names: Mapping[str, str], zone: str, *, key: str, may_choose: bool
+) -> tuple[int, ...]:
+    """The images one job left failed, as they were then, and what they are now.
+
+    Hands back the ids of those that are ticked, which are kept by id: Streamlit remembers positions
+    only, and rows may move. Nobody ticks unless they `may_choose`.
+    """
     column = st.column_config
+    ids: list[int] = failed["image_id"].tolist()
     table = pd.DataFrame(
         {
             "provider": badges.cells(failed["provider"].map(lambda code: names.get(code, code))),
@@ -62,8 +70,22 @@ def failed_image_table(failed: pd.DataFrame, names: Mapping[str, str], zone: str
             "image": failed["image_id"],
         }
     )
+    choosing: dict[str, Any] = {}
+    state, ticked_key, drawn_key = st.session_state, f"{key}_ticked", f"{key}_drawn"
+    if may_choose:
+        ticked: set[int] = state.setdefault(ticked_key, set())
+        selection: Any = {"selection": {"rows": [row for row, image in enumerate(ids) if image in ticked]}}
+        if key in state:
+            state[key] = selection
+        choosing = {
+            "key": key,
+            "on_select": partial(_remember, key, ticked_key, drawn_key),
+            "selection_mode": "multi-row",
+            "selection_default": selection,
+        }
     st.dataframe(
         table,
+        **choosing,
         hide_index=True,
         row_height=_ROW,
         placeholder="",
@@ -86,6 +108,17 @@ def failed_image_table(failed: pd.DataFrame, names: Mapping[str, str], zone: str
         },
         alt="Images that failed",
     )
+    if not may_choose:
+        return ()
+    state[drawn_key] = ids
+    # what is not in the table any more is not meant either
+    return tuple(image for image in ids if image in state[ticked_key])
+
+
+def _remember(key: str, ticked_key: str, drawn_key: str) -> None:
+    drawn: list[int] = st.session_state[drawn_key]
+    rows = st.session_state[key].selection.rows
+    st.session_state[ticked_key] = {drawn[row] for row in rows if row < len(drawn)}
 
 
 def _provider_card(row: Mapping[str, Any], names: Mapping[str, str]) -> None:

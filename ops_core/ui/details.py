@@ -49,13 +49,15 @@ def job_panel(
     zone: str,
     on_close: Callable[[int], None],
     on_retry: Callable[[int], None] | None,
+    on_retry_images: Callable[[tuple[int, ...]], None] | None = None,
     retryable: bool,
     queued_request: int | None,
 ) -> None:
     """Everything about the job of that id.
 
-    `names` are the providers' names by code, `zone` is the viewer's time zone. `on_retry` is None for
-    whoever may not retry; `queued_request` is the open retry request that has this job's images.
+    `names` are the providers' names by code, `zone` is the viewer's time zone. `on_retry` and
+    `on_retry_images`, which takes the ids of chosen images, are None for whoever may not retry;
+    `queued_request` is the open retry request that has this job's images.
     """
     seen = cached_detail.overview(job_id)
     with st.container(border=True, key=f"job_{job_id}"):
@@ -73,7 +75,12 @@ def job_panel(
             st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"),
         ):
             if seen and queued_request is not None:
-                st.markdown(badges.badge(f"Retry {queued_request} queued", "blue", "schedule"))
+                st.page_link(
+                    "pages/retries.py",
+                    label=f"Retry {queued_request} queued",
+                    icon=":material/schedule:",
+                    query_params={"retry": str(queued_request)},
+                )
             elif seen and retryable and on_retry:
                 st.button(
                     "Retry",
@@ -93,11 +100,16 @@ def job_panel(
                 args=(job_id,),
             )
         if seen:
-            _sections(job_id, names, zone)
+            _sections(job_id, names, zone, on_retry_images)
 
 
 @st.fragment
-def _sections(job_id: int, names: Mapping[str, str], zone: str) -> None:
+def _sections(
+    job_id: int,
+    names: Mapping[str, str],
+    zone: str,
+    on_retry_images: Callable[[tuple[int, ...]], None] | None,
+) -> None:
     with database():
         seen = cached_detail.overview(job_id)
         if seen is None:
@@ -124,7 +136,7 @@ def _sections(job_id: int, names: Mapping[str, str], zone: str) -> None:
             box = _section(job_id, "failed", f"Failed images ({fate.failed:,})", "error", at_first=True)
             if box.open:
                 with box:
-                    _failed_images(job_id, fate.failed, names, zone)
+                    _failed_images(job_id, fate.failed, names, zone, on_retry_images)
         if fate.stored:
             box = _section(job_id, "photos", f"Photos ({fate.stored:,})", "photo_library", at_first=True)
             if box.open:
@@ -147,11 +159,33 @@ def _section(job_id: int, name: str, label: str, icon: str, at_first: bool = Fal
     )
 
 
-def _failed_images(job_id: int, total: int, names: Mapping[str, str], zone: str) -> None:
+def _failed_images(
+    job_id: int,
+    total: int,
+    names: Mapping[str, str],
+    zone: str,
+    on_retry_images: Callable[[tuple[int, ...]], None] | None,
+) -> None:
     failed = cached_detail.failed_images(job_id, FAILED_SHOWN)
     if len(failed) < total:
         fine_print(f"The first {len(failed)} of {total:,} images that the job left failed.")
-    detail_tables.failed_image_table(failed, names, zone)
+    chosen = detail_tables.failed_image_table(
+        failed, names, zone, key=f"job_{job_id}_failed_images", may_choose=on_retry_images is not None
+    )
+    if on_retry_images is None:
+        return
+    if not chosen:
+        fine_print("Tick images to retry only those.")
+    elif st.button(
+        "Retry this image" if len(chosen) == 1 else f"Retry {len(chosen):,} chosen images",
+        key=f"job_{job_id}_retry_images",
+        icon=":material/replay:",
+        help="First you see what will happen",
+        on_click=on_retry_images,
+        args=(chosen,),
+    ):
+        # the dialog is drawn by the whole page
+        st.rerun()
 
 
 def _headline(job: Mapping[str, Any], zone: str) -> None:

@@ -25,6 +25,7 @@ _JUST_DRAWN = "away_just_drawn"
 PAGES = (
     ("Home", "streamlit_app.py", ":material/home:"),
     ("Operations", "pages/operations.py", ":material/photo_library:"),
+    ("Retries", "pages/retries.py", ":material/replay:"),
 )
 
 

@@ -105,9 +105,14 @@ def details(*, names: Mapping[str, str], zone: str, may_retry: bool) -> None:
             zone=zone,
             on_close=place.toggle,
             on_retry=retry_dialog.ask_for_job if may_retry else None,
+            on_retry_images=_retry_images if may_retry else None,
             retryable=mark.retryable,
             queued_request=mark.request_id,
         )
+
+
+def _retry_images(ids: tuple[int, ...]) -> None:
+    retry_dialog.ask(Scope(images=ids))
 
 
 def _bulk(rows: pd.DataFrame, chosen: Filters, count: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine
@@ -16,9 +17,10 @@ from ops_core.db import jobs, retries, retry_scope
 from ops_core.db.jobs import ClaimedJob, JobResult
 from ops_core.domain.jobs import JobState, JobStatus
 from ops_core.domain.retries import Scope
-from ops_core.domain.retry_plan import counted
+from ops_core.domain.retry_plan import SkipReason, counted
 from ops_core.settings import Settings
 from ops_core.work import batches
+from ops_core.work.blocked import blocked
 from ops_core.work.session import owner_name
 
 log = logging.getLogger(__name__)
@@ -28,7 +30,10 @@ LEASE = 300.0
 
 
 def scan(engine: Engine, settings: Settings, job_id: int) -> int | None:
-    """Run a cleanup job: its retry request and its end are one transaction. The request's id, if any."""
+    """Run a cleanup job: its retry request and its end are one transaction. The request's id, if any.
+
+    The dispatcher hands the request's images out.
+    """
     with engine.begin() as connection:
         claimed = jobs.claim(connection, [job_id], owner=owner_name(), lease_seconds=LEASE)
     if not claimed:
@@ -45,15 +50,17 @@ def scan(engine: Engine, settings: Settings, job_id: int) -> int | None:
 
 def _scan(connection: Connection, settings: Settings, job: ClaimedJob) -> int | None:
     started = time.monotonic()
-    found = retry_scope.venue_classes(connection)
-    queued = _queue(connection, settings, job) if found.transient else None
+    closed = blocked(connection, settings)
+    found = retry_scope.venue_classes(connection, closed)
+    queued = _queue(connection, job, closed) if found.transient else None
     venues, images = (queued.plan.venues, queued.plan.images) if queued else (0, 0)
-    scanned = venues + found.in_flight + found.permanent + found.ambiguous
+    scanned = venues + found.in_flight + found.blocked + found.permanent + found.ambiguous
     meta = {
         "status": JobStatus.SUCCESS,
         "venues_scanned": scanned,
         "venues_queued": venues,
         "venues_in_flight": found.in_flight,
+        "venues_blocked": found.blocked,
         "venues_permanent": found.permanent,
         "venues_ambiguous": found.ambiguous,
         "images_queued": images,
@@ -72,15 +79,17 @@ def _scan(connection: Connection, settings: Settings, job: ClaimedJob) -> int | 
     return queued.request_id if queued else None
 
 
-def _queue(connection: Connection, settings: Settings, job: ClaimedJob) -> retries.Written | None:
+def _queue(
+    connection: Connection, job: ClaimedJob, closed: Mapping[str, SkipReason]
+) -> retries.Written | None:
     with connection.begin_nested() as attempt:
         written = retries.submit(
             connection,
             Scope(everything=True),
             actor=job.actor,
             token=f"cleanup:{job.id}",
-            parent_id=job.id,
-            max_attempts=settings.job_max_attempts,
+            blocked=closed,
+            scan_id=job.id,
         )
         if written is None or not written.plan.images:
             # others took up all of them a moment ago: a request without images would never end
@@ -95,6 +104,8 @@ def _summary(scanned: int, venues: int, images: int, found: retry_scope.VenueCla
     parts = [f"{venues:,} queued with {counted(images, 'image')}"] if venues else ["none queued"]
     if found.in_flight:
         parts.append(f"{found.in_flight:,} under way already")
+    if found.blocked:
+        parts.append(f"{found.blocked:,} at providers that are paused or may not be copied")
     if found.permanent:
         parts.append(f"{found.permanent:,} permanent")
     if found.ambiguous:

@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from ops_core.db.job_providers import ProviderResult
+from ops_core.db.providers import ActiveProvider
 from ops_core.domain.errors import ErrorType, info
 from ops_core.domain.failures import Failed, Failure
 from ops_core.domain.jobs import ProviderStatus
 from ops_core.domain.places import Venue
+from ops_core.providers.http import Api
 from ops_core.providers.registry import SOURCES
 from ops_core.providers.source import Photo
 from ops_core.work.rate_limits import PutOff
@@ -52,7 +54,9 @@ async def discover(session: Session, venue: Venue, answered: Sequence[str]) -> D
     ]
     paused = [code for code in codes if session.providers[code].paused_for]
     asked = [code for code in codes if code not in paused]
-    answers = await asyncio.gather(*(_ask(session, code, venue) for code in asked), return_exceptions=True)
+    answers = await asyncio.gather(
+        *(_ask(session, session.providers[code], venue) for code in asked), return_exceptions=True
+    )
     found = Discovery([], list(answered), [_skipped(code) for code in paused], 0.0)
     wait = 0.0
     for code, answer in zip(asked, answers, strict=True):
@@ -73,25 +77,24 @@ def _skipped(code: str) -> ProviderResult:
     return ProviderResult(provider=code, status=ProviderStatus.SKIPPED, reason="it is paused")
 
 
-async def _ask(session: Session, code: str, venue: Venue) -> tuple[list[Photo], ProviderResult]:
+async def _ask(
+    session: Session, provider: ActiveProvider, venue: Venue
+) -> tuple[list[Photo], ProviderResult]:
+    code = provider.code
     api = session.api(code)
-    started = time.monotonic()
-    photos: list[Photo] = []
-    failure: Failure | None = None
-    try:
-        async with asyncio.timeout(session.settings.provider_timeout):
-            photos = await SOURCES[code].list_photos(
-                venue, api, limit=session.settings.max_images_per_provider
-            )
-    except Failed as error:
-        failure = error.failure
-    except TimeoutError:
-        seconds = session.settings.provider_timeout
-        failure = Failure(ErrorType.NETWORK_TIMEOUT, f"no full answer within {seconds:g} s")
+    async with session.listings.enter(code):
+        started = time.monotonic()
+        try:
+            await session.permits.check(code)
+            photos, failure = await _listed(session, code, venue, api)
+        except PutOff as error:
+            session.listings.shut(code, error.seconds)
+            raise
+    duration_ms = round((time.monotonic() - started) * 1000)
+    await session.permits.note(code, failure)
     if failure and failure.error_type is ErrorType.RATE_LIMITED and failure.retry_after:
         await session.permits.block(code, failure.retry_after)
-    duration_ms = round((time.monotonic() - started) * 1000)
-    cost = api.calls * session.providers[code].listing_usd
+    cost = api.calls * provider.listing_usd
     if failure:
         return [], _failed(code, failure, api.calls, cost, duration_ms)
     return photos, ProviderResult(
@@ -102,6 +105,17 @@ async def _ask(session: Session, code: str, venue: Venue) -> tuple[list[Photo], 
         cost_usd=cost,
         duration_ms=duration_ms,
     )
+
+
+async def _listed(session: Session, code: str, venue: Venue, api: Api) -> tuple[list[Photo], Failure | None]:
+    most, seconds = session.settings.max_images_per_provider, session.settings.provider_timeout
+    try:
+        async with asyncio.timeout(seconds):
+            return await SOURCES[code].list_photos(venue, api, limit=most), None
+    except Failed as error:
+        return [], error.failure
+    except TimeoutError:
+        return [], Failure(ErrorType.NETWORK_TIMEOUT, f"no full answer within {seconds:g} s")
 
 
 def _failed(code: str, failure: Failure, calls: int, cost: Decimal, duration_ms: int) -> ProviderResult:

@@ -18,9 +18,10 @@ from croniter import CroniterError, croniter
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from ops_core.db import heartbeats, images, jobs, leader, reference, schedules
+from ops_core.db import due_jobs, heartbeats, images, jobs, leader, reference, schedules
 from ops_core.domain.jobs import JobKind
 from ops_core.settings import Settings
+from ops_core.work import release
 
 log = logging.getLogger(__name__)
 
@@ -60,12 +61,13 @@ def run(engine: Engine, settings: Settings, stop: threading.Event, send: Send) -
 
 
 def round_(engine: Engine, settings: Settings, send: Send) -> None:
-    """One round: free what is stale, tell of what is due, start what is scheduled."""
+    """One round: free what is stale, hand out retries, tell of what is due, start what is scheduled."""
     with engine.begin() as connection:
         freed = images.release_expired(connection, max_lost_claims=settings.max_lost_claims)
         freed += jobs.release_expired(connection)
     if freed:
         log.info("freed %d claims of workers that are gone", freed)
+    release.hand_out(engine, settings)
     tell(engine, settings, send)
     with engine.begin() as connection:
         fire_schedules(connection, settings)
@@ -105,7 +107,7 @@ def fire_schedules(connection: Connection, settings: Settings) -> list[int]:
 def tell(engine: Engine, settings: Settings, send: Send) -> int:
     """Send one message for every chunk of due jobs; how many jobs were told of."""
     with engine.begin() as connection:
-        due = jobs.take_due(connection, limit=AHEAD, again_after=TELL_AGAIN, kinds=[*_SINGLE, *_MANY])
+        due = due_jobs.take_due(connection, limit=AHEAD, again_after=TELL_AGAIN, kinds=[*_SINGLE, *_MANY])
     chunks = list(_chunks(due, settings.venues_per_task))
     for place, (kind, ids) in enumerate(chunks):
         try:
@@ -114,7 +116,7 @@ def tell(engine: Engine, settings: Settings, send: Send) -> int:
             unsent = [job_id for _, rest in chunks[place:] for job_id in rest]
             log.warning("broker away, %d jobs stay due: %s", len(unsent), error)
             with engine.begin() as connection:
-                jobs.forget_hints(connection, unsent)
+                due_jobs.forget_hints(connection, unsent)
             return len(due) - len(unsent)
     return len(due)
 

@@ -69,12 +69,13 @@ async def _run(
     if is_stopping():
         return 0
     async with open_session(engine, settings) as session:
-        claimed = await asyncio.to_thread(_claim, session, job_ids)
-        await run_until_stopped([_run_one(session, job, work, discard) for job in claimed], is_stopping)
+        claimed = await asyncio.to_thread(claim, session, job_ids)
+        await run_until_stopped([run_one(session, job, work, discard) for job in claimed], is_stopping)
     return len(claimed)
 
 
-async def _run_one(session: Session, job: ClaimedJob, work: Work, discard: Discard) -> None:
+async def run_one(session: Session, job: ClaimedJob, work: Work, discard: Discard) -> None:
+    """Run one claimed job to whatever end it comes to, and write that down; raises nothing."""
     try:
         try:
             if job.lost_claims >= jobs.MAX_LOST_CLAIMS:
@@ -99,7 +100,8 @@ async def _run_one(session: Session, job: ClaimedJob, work: Work, discard: Disca
             await asyncio.to_thread(_try_again, session, job, text, discard)
 
 
-def _claim(session: Session, job_ids: list[int]) -> list[ClaimedJob]:
+def claim(session: Session, job_ids: Sequence[int]) -> list[ClaimedJob]:
+    """Those of `job_ids` that are due and that nobody runs, for this session."""
     with session.engine.begin() as connection:
         return jobs.claim(
             connection, job_ids, owner=session.owner, lease_seconds=session.settings.lease_seconds

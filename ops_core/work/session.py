@@ -1,32 +1,49 @@
-"""What one chunk of work shares: connections, permits, the recorder, and the heartbeat of its leases."""
+"""What the jobs of one worker process share: connections, lanes, permits, the recorder, facts that are
+kept fresh, and the heartbeat of its leases.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import logging
 import os
 import socket
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Coroutine,
+    ItemsView,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from ops_core.db import images, jobs, providers
 from ops_core.db.providers import ActiveProvider
+from ops_core.domain.permits import Limits
 from ops_core.providers.http import Api, Http
+from ops_core.providers.registry import SOURCES
 from ops_core.settings import Settings
 from ops_core.storage.registry import open_store
 from ops_core.storage.store import Store
+from ops_core.work.halts import Halts
+from ops_core.work.lanes import Lanes
 from ops_core.work.rate_limits import Permits
 from ops_core.work.recorder import Recorder
+from ops_core.work.references import References
 
 log = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
 
 #: What the claims of all processes of one worker begin with. Made before they are forked; a host
 #: name and a process id would not do, since containers may share both.
@@ -38,6 +55,8 @@ _sessions = itertools.count(1)
 STOP_GRACE = 5.0
 #: Seconds between looks at whether the worker is asked to stop.
 STOP_LOOK = 0.25
+#: Seconds between looks at what people changed about the providers.
+FRESH_FACTS = 2.0
 
 
 def owner_name() -> str:
@@ -50,53 +69,112 @@ def owner_name() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Everything a chunk of work needs; made by `open_session`."""
+    """Everything the jobs need; made by `open_session`."""
 
     engine: Engine
     settings: Settings
     owner: str
     http: Http
     store: Store
-    providers: dict[str, ActiveProvider]
+    providers: Mapping[str, ActiveProvider]  #: As they are now: they change while work goes on.
     permits: Permits
     recorder: Recorder
-    slots: asyncio.Semaphore  #: Downloads at once in this process.
+    lanes: Lanes  #: Downloads at once in this process.
+    listings: Lanes  #: Listings at once in this process.
+    halts: Halts  #: Which retries people stopped.
+    underway: set[int]  #: Jobs whose images wait in the lanes, or did.
     alone: asyncio.Lock  #: Held by an image on which a worker died before.
+    references: References = field(default_factory=References)
 
     def api(self, provider: str) -> Api:
         """A counted way to call one provider."""
         return self.http.api(provider, self.permits)
 
 
+class _Current(Mapping[str, Value]):
+    """A mapping that is replaced as a whole: threads read it meanwhile, and must never see it half empty."""
+
+    def __init__(self) -> None:
+        self.items_now: dict[str, Value] = {}
+
+    def __getitem__(self, code: str) -> Value:
+        return self.items_now[code]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.items_now)
+
+    def __len__(self) -> int:
+        return len(self.items_now)
+
+    def items(self) -> ItemsView[str, Value]:
+        return self.items_now.items()
+
+
+class _Facts:
+    """What is known of the providers, and the lanes that are divided among them."""
+
+    def __init__(self, settings: Settings, *lanes: Lanes) -> None:
+        self.providers: _Current[ActiveProvider] = _Current()
+        self.limits: _Current[Limits] = _Current()
+        self._settings = settings
+        self._lanes = lanes
+
+    def update(self, active: dict[str, ActiveProvider]) -> None:
+        self.limits.items_now = {code: provider.limits for code, provider in active.items()}
+        self.providers.items_now = active
+        # who cannot be asked at all needs no share
+        sharing = [
+            code for code in active if code in SOURCES and SOURCES[code].not_ready(self._settings) is None
+        ]
+        for lanes in self._lanes:
+            lanes.share(sharing)
+
+
 @asynccontextmanager
 async def open_session(engine: Engine, settings: Settings) -> AsyncIterator[Session]:
-    """A session whose leases are kept alive until it is left."""
+    """A session whose leases are kept alive, and whose facts are kept fresh, until it is left."""
     owner = owner_name()
-    with engine.connect() as connection:
-        active = providers.active(connection)
-    limits = {code: provider.limits for code, provider in active.items()}
-    heartbeat = asyncio.create_task(_keep_leases(engine, owner, settings.lease_seconds))
+    lanes, listings = Lanes(settings.downloads_per_process), Lanes(settings.downloads_per_process)
+    facts = _Facts(settings, lanes, listings)
+    facts.update(_active(engine))
+    halts = Halts(engine, lanes.call_back)
+    upkeep = (
+        _keep_leases(engine, owner, settings.lease_seconds),
+        _keep_fresh(engine, facts),
+        halts.keep_looking(),
+    )
     try:
-        async with Http(settings) as http, Recorder(engine) as recorder:
+        async with _meanwhile(*upkeep), Http(settings) as http, Recorder(engine) as recorder:
             yield Session(
                 engine=engine,
                 settings=settings,
                 owner=owner,
                 http=http,
                 store=open_store(settings),
-                providers=active,
-                permits=Permits(engine, limits, settings.permit_wait),
+                providers=facts.providers,
+                permits=Permits(engine, facts.limits, settings.permit_wait),
                 recorder=recorder,
-                slots=asyncio.Semaphore(settings.downloads_per_process),
+                lanes=lanes,
+                listings=listings,
+                halts=halts,
+                underway=set(),
                 alone=asyncio.Lock(),
             )
     finally:
-        heartbeat.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await heartbeat
         # a claim whose waiter was cancelled may still be on its way to the database
         await asyncio.get_running_loop().shutdown_default_executor()
         _give_back(engine, owner)
+
+
+@asynccontextmanager
+async def _meanwhile(*upkeep: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(piece) for piece in upkeep]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def run_until_stopped(
@@ -108,14 +186,20 @@ async def run_until_stopped(
     while running and not is_stopping():
         done, running = await asyncio.wait(running, timeout=STOP_LOOK, return_when=asyncio.FIRST_COMPLETED)
         ended |= done
-    if running:
-        done, running = await asyncio.wait(running, timeout=STOP_GRACE)
-        ended |= done
-    for piece in running:
-        piece.cancel()
-    await asyncio.gather(*running, return_exceptions=True)
+    ended |= await end_within(running, STOP_GRACE)
     for piece in ended:
         piece.result()
+
+
+async def end_within(running: Collection[asyncio.Task[None]], seconds: float) -> set[asyncio.Task[None]]:
+    """Give `running` so many seconds, then cancel the rest; those that ended by themselves."""
+    if not running:
+        return set()
+    ended, late = await asyncio.wait(running, timeout=seconds)
+    for piece in late:
+        piece.cancel()
+    await asyncio.gather(*late, return_exceptions=True)
+    return ended
 
 
 def _give_back(engine: Engine, owner: str) -> None:
@@ -127,6 +211,20 @@ def _give_back(engine: Engine, owner: str) -> None:
     else:
         if given:
             log.info("gave back %d claims untried", given)
+
+
+async def _keep_fresh(engine: Engine, facts: _Facts) -> None:
+    while True:
+        await asyncio.sleep(FRESH_FACTS)
+        try:
+            facts.update(await asyncio.to_thread(_active, engine))
+        except SQLAlchemyError as error:
+            log.warning("changes to providers are noticed later: %s", type(error).__name__)
+
+
+def _active(engine: Engine) -> dict[str, ActiveProvider]:
+    with engine.connect() as connection:
+        return providers.active(connection)
 
 
 async def _keep_leases(engine: Engine, owner: str, lease_seconds: float) -> None:

@@ -1,68 +1,84 @@
-"""Bringing claimed images into the store: resolve -> download -> verify -> store -> record."""
+"""Bringing images into the store: claimed, each tried once (`work/one_image.py`), recorded."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import UTC, datetime
-from decimal import Decimal
-
-from sqlalchemy.exc import SQLAlchemyError
+from dataclasses import dataclass
 
 from ops_core.db import images
-from ops_core.db.attempts import Stored, Tried
+from ops_core.db.attempts import Tried
 from ops_core.db.images import ClaimedImage
 from ops_core.domain.errors import ErrorType
-from ops_core.domain.failures import Failed, Failure
-from ops_core.providers.http import Api
-from ops_core.providers.registry import SOURCES
-from ops_core.storage.store import image_key, thumbnail_key
-from ops_core.work.rate_limits import MAX_BLOCK, PutOff
+from ops_core.work import one_image
+from ops_core.work.rate_limits import PutOff
 from ops_core.work.session import Session
-from ops_core.work.verify import verify_image
 
 log = logging.getLogger(__name__)
 
 
 async def bring_in(
-    session: Session, image_ids: list[int], *, job_id: int, at_once: bool = False
+    session: Session,
+    image_ids: list[int],
+    *,
+    job_id: int,
+    at_once: bool = False,
+    override: bool = False,
+    request_id: int | None = None,
 ) -> dict[int, float]:
     """Try every image of `image_ids` that may be tried now and that nobody else holds.
 
     Returns the seconds that images must wait for their provider: they were given back untried.
-    `at_once` tries images before their own waiting time is over. Images on which a worker died
-    come last and one at a time: if one of them kills this worker too, it takes no other with it.
+    `at_once` tries images before their own waiting time is over, `override` also those that are not
+    tried automatically. Once the retry `request_id` is paused or cancelled, no image begins any more.
+    Images on which a worker died come last and one at a time: if one of them kills this worker too,
+    it takes no other with it.
     """
-    claimed = await asyncio.to_thread(_claim, session, image_ids, job_id, at_once=at_once)
-    ends = await asyncio.gather(
-        *(_bring_in_one(session, image, job_id) for image in claimed), return_exceptions=True
-    )
-    waits: dict[int, float] = {}
-    # all have ended before the first error goes on: none is left running without its session
-    for image, end in zip(claimed, ends, strict=True):
-        if isinstance(end, BaseException):
-            raise end
-        if end:
-            waits[image.id] = end
-    for suspect in await asyncio.to_thread(_suspects, session, image_ids):
-        async with session.alone:
-            for image in await asyncio.to_thread(
-                _claim, session, [suspect], job_id, suspects=True, at_once=at_once
-            ):
-                if wait := await _bring_in_one(session, image, job_id):
-                    waits[image.id] = wait
+    which = _Which(job_id, request_id, at_once, override)
+    async with session.halts.watching(request_id):
+        if request_id in session.halts:
+            return {}
+        claimed = await asyncio.to_thread(_claim, session, image_ids, which)
+        session.underway.add(job_id)
+        ends = await asyncio.gather(
+            *(_bring_in_one(session, image, which) for image in claimed), return_exceptions=True
+        )
+        waits: dict[int, float] = {}
+        # all have ended before the first error goes on: none is left running without its session
+        for image, end in zip(claimed, ends, strict=True):
+            if isinstance(end, BaseException):
+                raise end
+            if end:
+                waits[image.id] = end
+        for suspect in await asyncio.to_thread(_suspects, session, image_ids):
+            async with session.alone:
+                for image in await asyncio.to_thread(_claim, session, [suspect], which, suspects=True):
+                    if wait := await _bring_in_one(session, image, which):
+                        waits[image.id] = wait
     return waits
 
 
-async def _bring_in_one(session: Session, image: ClaimedImage, job_id: int) -> float:
-    """Try one image; the seconds it must wait if its provider's limit did not let it be tried, else 0."""
+@dataclass(frozen=True, slots=True)
+class _Which:
+    """On whose behalf, and by which rules, images are claimed."""
+
+    job_id: int
+    request_id: int | None
+    at_once: bool
+    override: bool
+
+
+async def _bring_in_one(session: Session, image: ClaimedImage, which: _Which) -> float:
+    """Try one image; the seconds it must wait if its provider did not let it be tried, else 0."""
     try:
-        async with session.slots:
-            tried = await _try(session, image, job_id)
+        async with session.lanes.enter(image.provider, tag=which.request_id):
+            tried = await _try(session, image, which)
     except PutOff as error:
         await asyncio.to_thread(_put_off, session, image, error.seconds)
         return error.seconds
     failure = tried.failure
+    if tried.asked:
+        await session.permits.note(image.provider, failure)
     if failure and failure.error_type is ErrorType.RATE_LIMITED and failure.retry_after:
         await session.permits.block(image.provider, failure.retry_after)
     if not await session.recorder.record(tried):
@@ -70,88 +86,27 @@ async def _bring_in_one(session: Session, image: ClaimedImage, job_id: int) -> f
     return 0.0
 
 
-async def _try(session: Session, image: ClaimedImage, job_id: int) -> Tried:
-    started_at = datetime.now(UTC)
-    api = session.api(image.provider)
-    stored: Stored | None = None
-    failure: Failure | None = None
-    size = 0
+async def _try(session: Session, image: ClaimedImage, which: _Which) -> Tried:
+    if which.request_id in session.halts:
+        raise PutOff(0)
     try:
-        data = await _download(session, image, api)
-        size = len(data)
-        stored = await _store(session, image, data)
-    except Failed as error:
-        failure = error.failure
-    except (PutOff, SQLAlchemyError):
+        return await one_image.try_(session, image, which.job_id, request_id=which.request_id)
+    except PutOff as error:
+        session.lanes.shut(image.provider, error.seconds)
         raise
-    except Exception as error:
-        log.exception("image %d failed in a way no rule knows", image.id)
-        failure = Failure(
-            ErrorType.UNKNOWN_ERROR, f"unexpected {type(error).__name__}; the worker's log has more"
-        )
-    provider = session.providers.get(image.provider)
-    price = provider.photo_usd if provider else Decimal(0)
-    return Tried(
-        image=image,
-        started_at=started_at,
-        finished_at=datetime.now(UTC),
-        job_id=job_id,
-        worker=session.owner,
-        stored=stored,
-        failure=failure,
-        calls=api.calls,
-        cost_usd=api.calls * price,
-        bytes=size,
-    )
 
 
-async def _download(session: Session, image: ClaimedImage, api: Api) -> bytes:
-    source, provider = SOURCES.get(image.provider), session.providers.get(image.provider)
-    if source is None or provider is None:
-        raise Failed(Failure(ErrorType.NOT_CONFIGURED, f"{image.provider} is switched off or not known"))
-    if provider.paused_for:
-        raise PutOff(min(provider.paused_for, MAX_BLOCK))
-    reason = source.not_ready(session.settings)
-    if reason:
-        raise Failed(Failure(ErrorType.NOT_CONFIGURED, reason))
-    download = await source.resolve(image.provider_ref, image.fetch_ref, api)
-    if download.needs_permit:
-        await session.permits(image.provider)
-    body = await session.http.download(download)
-    return body.data
-
-
-async def _store(session: Session, image: ClaimedImage, data: bytes) -> Stored:
-    picture = await asyncio.to_thread(verify_image, data, session.settings)
-    key = image_key(image.venue_id, image.venue_name, image.provider, image.provider_ref, picture.extension)
-    small = thumbnail_key(key)
-    await session.store.put(small, picture.thumbnail, "image/jpeg")
-    await session.store.put(key, data, picture.content_type)
-    return Stored(
-        key=key,
-        url=session.store.url(key),
-        thumbnail_key=small,
-        thumbnail_url=session.store.url(small),
-        content_type=picture.content_type,
-        content_hash=picture.content_hash,
-        width=picture.width,
-        height=picture.height,
-        bytes=len(data),
-    )
-
-
-def _claim(
-    session: Session, ids: list[int], job_id: int, *, suspects: bool = False, at_once: bool = False
-) -> list[ClaimedImage]:
+def _claim(session: Session, ids: list[int], which: _Which, *, suspects: bool = False) -> list[ClaimedImage]:
     with session.engine.begin() as connection:
         return images.claim(
             connection,
             ids,
             owner=session.owner,
-            job_id=job_id,
+            job_id=which.job_id,
             lease_seconds=session.settings.lease_seconds,
             suspects=suspects,
-            at_once=at_once,
+            at_once=which.at_once,
+            override=which.override,
         )
 
 

@@ -37,6 +37,12 @@ _NAMES: dict[str, tuple[str, str]] = {
     "AVIF": ("avif", "image/avif"),
 }
 
+#: What a stored picture's name may end with.
+EXTENSIONS = tuple(dict.fromkeys(extension for extension, _ in _NAMES.values()))
+
+#: How a whole file ends, where decoding the first picture in it does not prove that.
+_ENDS = {"jpg": b"\xff\xd9", "png": b"IEND\xaeB`\x82", "gif": b";"}
+
 # What Pillow's decoders raise over damaged files, as their source and fuzzing show.
 _DAMAGE = (
     OSError,
@@ -125,6 +131,14 @@ def verify_image(data: bytes, settings: Settings) -> VerifiedImage:
         content_hash=hashlib.sha256(data).hexdigest(),
         thumbnail=thumbnail,
     )
+
+
+def ends_whole(data: bytes, extension: str) -> bool:
+    """Whether a picture that `verify_image` takes is there to its end, all its frames included.
+
+    For bytes whose true length nobody states. A whole file with something appended is doubted too.
+    """
+    return data.rstrip(b"\x00\r\n").endswith(_ENDS.get(extension, b""))
 
 
 def _too_many_pixels(limit: int) -> Failed:

@@ -26,6 +26,8 @@ LAYERS: dict[str, set[str]] = {
     "actions": {"tasks", "work", "db", "importers"},
     "ui": {"actions", "analytics", "db", "storage"},
     "pages": {"ui", "actions", "analytics"},
+    "notebook": {"actions", "db"},
+    "commands": {"actions", "db", "notebook"},
     "embedded": set(),
     "sandbox": set(),
 }

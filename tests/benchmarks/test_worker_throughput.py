@@ -55,13 +55,16 @@ def through_worker(system: System) -> tuple[int, float]:
     size = system.settings.venues_per_task
     for start in range(0, len(job_ids), size):
         send(JobKind.ENRICHMENT, job_ids[start : start + size])
-    wait_until(system.open_jobs, lambda rows: not rows, seconds=600, every=0.1)
+    wait_until(system.open_jobs, lambda rows: not rows, seconds=200, every=0.1)
     seconds = time.monotonic() - began
     return system.agree()["uploaded"], seconds
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.05], ids=["no delay", "50 ms delay"])
 def test_images_per_second_beside_a_bare_client(system: System, tmp_path: Path, delay: float) -> None:
+    # on a machine that is busy with other things a sandbox that is late must not count as one that failed
+    for name in ("STALL_TIMEOUT", "DOWNLOAD_TIMEOUT", "PROVIDER_TIMEOUT"):
+        system.env[f"VENUE_OPS_{name}"] = "60"
     system.add_venues(VENUES)
     system.start_worker()
     bare(system, tmp_path / "warm-up")  # the sandbox draws every picture once

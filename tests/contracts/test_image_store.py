@@ -43,6 +43,14 @@ def test_what_is_put_is_there_and_comes_back_as_it_was(store: Store) -> None:
     assert run(store.get(KEY)) == b"\x00bytes"
 
 
+def test_of_many_keys_those_that_are_held_are_told_in_their_order(store: Store) -> None:
+    others = [KEY.replace(".jpg", ending) for ending in (".webp", ".png", ".avif")]
+    for key in (KEY, others[1]):
+        run(store.put(key, b"x", "image/jpeg"))
+    assert run(store.held([others[0], others[1], KEY, others[2]])) == [others[1], KEY]
+    assert run(store.held([])) == []
+
+
 def test_putting_twice_leaves_one_object_with_the_last_content(store: Store) -> None:
     run(store.put(KEY, b"first, and longer", "image/jpeg"))
     run(store.put(KEY, b"second", "image/jpeg"))
@@ -105,6 +113,7 @@ def test_a_key_that_could_lead_elsewhere_is_refused_by_every_verb(store: Store, 
         lambda: run(store.put(key, b"x", "image/jpeg")),
         lambda: run(store.get(key)),
         lambda: run(store.exists(key)),
+        lambda: run(store.held([key])),
         lambda: run(store.delete(key)),
         lambda: store.url(key),
     ):

@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until
 pytestmark = [pytest.mark.e2e, pytest.mark.postgres, pytest.mark.worker]
 
 #: Where the table of operations draws what, pixels from its top left corner: it is a canvas.
-HEADER, ROW, OPEN, RETRY = 36, 40, 82, 632
+HEADER, ROW, TICK, OPEN, RETRY = 36, 40, 16, 82, 632
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_from_a_failure_to_its_photo_in_the_store(system: System, console, brows
         dialog.get_by_role("button", name=f"Retry {of_venue} {noun}").dblclick()
         expect(page.get_by_test_id("stToast")).to_contain_text(f"Retry queued for venue #{venue.venue_id}")
         expect(dialog).to_have_count(0)
-        expect(page.get_by_text(re.compile(r"Retry \d+ queued"))).to_be_visible()
+        expect(page.get_by_role("link", name=re.compile(r"Retry \d+ queued"))).to_be_visible()
         assert system.value("SELECT count(*) FROM retry_requests") == 1
         assert system.value("SELECT count(*) FROM retry_items WHERE state = 'queued'") == of_venue
 
@@ -157,3 +157,78 @@ def test_from_a_failure_to_its_photo_in_the_store(system: System, console, brows
                 ids = [row["id"] for row in json.loads(path.read_text())]
             assert ids == same
     assert set(system.agree()) == {"uploaded"}
+
+
+def counted(system: System) -> dict[str, int]:
+    """What the table of requests says of the one there is."""
+    (row,) = system.rows("SELECT images, uploaded, failed, skipped, let_go FROM retry_requests")
+    return dict(row._mapping)
+
+
+def expect_numbers(page: Page, system: System) -> dict[str, int]:
+    """Wait until the page shows what the tables say; what that is."""
+    numbers = counted(system)
+    ended = numbers["uploaded"] + numbers["failed"] + numbers["skipped"] + numbers["let_go"]
+    expect(page.get_by_text(f"{ended} of {numbers['images']} images").first).to_be_visible(timeout=15_000)
+    expect(page.get_by_text(f"{numbers['uploaded']} uploaded").first).to_be_visible()
+    if numbers["let_go"]:
+        expect(page.get_by_text(f"{numbers['let_go']} let go").first).to_be_visible()
+    return numbers
+
+
+def test_a_sample_first_then_pause_resume_and_cancel(system: System, console, browser):
+    with Tab(browser, height=1600) as tab:
+        page = tab.page
+        page.goto(console.url("/operations"))
+        expect(page.get_by_test_id("stMetric").first).to_be_visible(timeout=30_000)
+        ticked = shown_ids(system, "true")[:5]
+        for row in range(5):
+            click_cell(page, row, TICK)
+        page.get_by_role("button", name="Retry 5 ticked").click()
+        wanted = system.value(
+            "SELECT count(*) FROM images WHERE state = 'failed' AND failed_job = ANY(:ids)", ids=ticked
+        )
+        assert wanted >= 9, "too few failures for this story"
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_contain_text(f"{wanted} images in")
+        dialog.get_by_text("When and how").click()
+        dialog.get_by_text("Images an hour", exact=True).click()
+        # one each 12 seconds once the first six have begun
+        dialog.get_by_role("spinbutton", name="At most so many images an hour").fill("300")
+        dialog.get_by_text("Try a sample first").click()
+        dialog.get_by_role("spinbutton", name="Images in the sample").fill("3")
+        page.keyboard.press("Tab")
+        expect(dialog).to_contain_text("3 images first; it goes on by itself if 80% of them or more come in.")
+        expect(dialog).to_contain_text("At most 300 images an hour.")
+        dialog.get_by_role("button", name=f"Retry {wanted} images").click()
+        expect(page.get_by_test_id("stToast")).to_contain_text("Retry queued for 5 operations")
+        assert system.value("SELECT count(*) FROM retry_items WHERE sample") == 3
+        expect(page.locator(".st-key-retries_running")).to_contain_text(f"0 of {wanted} images")
+
+        page.goto(console.url("/retries?retry=1"))
+        expect(page.get_by_text("Sample: 0 of 3 done").first).to_be_visible(timeout=30_000)
+        system.start_worker()
+        wait_until(lambda: counted(system)["uploaded"], lambda uploaded: uploaded > 3, seconds=60)
+
+        page.get_by_role("button", name="Pause").click()
+        expect(page.get_by_text("Paused").first).to_be_visible(timeout=15_000)
+        wait_until(lambda: system.uploading() == 0)
+        paused = expect_numbers(page, system)
+        assert 3 < paused["uploaded"] < wanted
+
+        page.get_by_role("button", name="Resume").click()
+        wait_until(
+            lambda: counted(system)["uploaded"], lambda uploaded: uploaded > paused["uploaded"], seconds=60
+        )
+        page.get_by_role("button", name="Cancel").first.click()
+        page.get_by_role("button", name="Cancel retry 1").click()
+        wait_until(lambda: system.value("SELECT finished_at FROM retry_requests"), seconds=60)
+        expect(page.get_by_text("Cancelled").first).to_be_visible(timeout=15_000)
+        ended = expect_numbers(page, system)
+        assert ended["uploaded"] + ended["let_go"] == wanted
+        assert ended["let_go"] > 0
+
+        page.goto(console.url("/"))
+        expect(page.get_by_text("No retry is open.")).to_be_visible(timeout=30_000)
+        assert tab.complaints == []
+    assert system.agree()["failed"] >= ended["let_go"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,7 +16,9 @@ from ops_core import actions
 from ops_core.domain.access import LOCAL, Actor, Role
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.retries import Scope
+from ops_core.domain.retry_options import Options, When
 from ops_core.domain.retry_plan import RetryPlan, SkipReason
+from ops_core.settings import get_settings
 from tests.support.factories import make_image, make_job, make_venue
 
 pytestmark = pytest.mark.postgres
@@ -45,12 +49,23 @@ ACTIONS: dict[str, Callable[[Engine, Actor], Any]] = {
     "submit_retry": lambda engine, actor: actions.submit_retry(engine, ALL, actor=actor, token="t"),
     "retry_venue": lambda engine, actor: actions.retry_venue(engine, 1, actor=actor, token="t"),
     "retry_all_failed": lambda engine, actor: actions.retry_all_failed(engine, actor=actor, token="t"),
+    "rerun_failed": lambda engine, actor: actions.rerun_failed(engine, 1, actor=actor, token="t"),
+    "pause_retry": lambda engine, actor: actions.pause_retry(engine, 1, actor=actor),
+    "resume_retry": lambda engine, actor: actions.resume_retry(engine, 1, actor=actor),
+    "cancel_retry": lambda engine, actor: actions.cancel_retry(engine, 1, actor=actor),
+    "close_circuit": lambda engine, actor: actions.close_circuit(engine, "google_places", actor=actor),
 }
 
 
+@pytest.fixture(autouse=True)
+def google_may_be_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VENUE_OPS_GOOGLE_PLACES_STORE_PHOTOS", "true")
+    get_settings.cache_clear()
+
+
 def test_every_action_is_tried_here() -> None:
-    kinds = {"Changed", "NotAllowed", "Queued", "Refused", "Submitted"}
-    assert set(ACTIONS) == set(actions.__all__) - kinds - {"preview_retry"}
+    values = {name for name in actions.__all__ if name[0].isupper()}
+    assert set(ACTIONS) == set(actions.__all__) - values - {"preview_retry", "choose_off_peak"}
 
 
 @pytest.mark.parametrize("name", ACTIONS)
@@ -63,7 +78,8 @@ def test_who_may_only_look_is_refused_and_the_attempt_is_kept(
         ACTIONS[name](database, Actor("vera", role))
 
     ((actor, action, outcome),) = rows(database, "SELECT actor, action, outcome FROM audit")
-    assert (actor, action) == ("vera", "submit_retry" if name == "retry_venue" else name)
+    ordering = ("retry_venue", "rerun_failed")
+    assert (actor, action) == ("vera", "submit_retry" if name in ordering else name)
     assert outcome == f"refused: takes the role operator, has {role.word}"
     assert rows(database, "SELECT count(*) FROM jobs") == [(0,)]
     assert rows(database, "SELECT count(*) FROM retry_requests") == [(0,)]
@@ -86,7 +102,7 @@ def test_operators_and_admins_may(database: Engine, actor: Actor) -> None:
 
 def test_looking_at_a_plan_changes_nothing(database: Engine) -> None:
     add_failed(database, ErrorType.NETWORK_TIMEOUT, ErrorType.NOT_FOUND)
-    plan = actions.preview_retry(database, ALL)
+    plan = actions.preview_retry(database, ALL).plan
     assert (plan.images, plan.venues, plan.skipped) == (1, 1, {SkipReason.PERMANENT: 1})
     for table in ("audit", "jobs", "retry_requests", "retry_items"):
         assert rows(database, f"SELECT count(*) FROM {table}") == [(0,)]
@@ -94,35 +110,38 @@ def test_looking_at_a_plan_changes_nothing(database: Engine) -> None:
 
 def test_what_was_shown_is_what_is_submitted(database: Engine) -> None:
     add_failed(database, ErrorType.NETWORK_TIMEOUT, ErrorType.BAD_GATEWAY, ErrorType.NOT_FOUND)
-    shown = actions.preview_retry(database, ALL)
+    shown = actions.preview_retry(database, ALL).plan
     done = actions.submit_retry(database, ALL, actor=ANNA, token="t", expected=shown, reason="again")
     assert (done.is_new, done.images, done.venues, done.plan) == (True, 2, 1, shown)
     assert rows(database, "SELECT id, token, actor, reason FROM retry_requests") == [
         (done.request_id, "t", "anna", "again")
     ]
     assert rows(database, "SELECT scope, outcome FROM audit") == [
-        ({"everything": True}, f"request {done.request_id} queued: 2 images of 1 venue")
+        (
+            {"everything": True},
+            f"request {done.request_id} queued: 2 images of 1 venue; reason: again",
+        )
     ]
     assert rows(database, "SELECT state FROM jobs") == [("available",)]
 
 
 def test_what_changed_since_it_was_shown_is_shown_again_and_nothing_is_done(database: Engine) -> None:
     add_failed(database, ErrorType.NETWORK_TIMEOUT)
-    shown = actions.preview_retry(database, ALL)
+    shown = actions.preview_retry(database, ALL).plan
     add_failed(database, ErrorType.NETWORK_TIMEOUT)
 
     with pytest.raises(actions.Changed, match="confirm again") as raised:
         actions.submit_retry(database, ALL, actor=ANNA, token="t", expected=shown)
 
-    assert raised.value.plan == actions.preview_retry(database, ALL) != shown
+    assert raised.value.preview.plan == actions.preview_retry(database, ALL).plan != shown
     assert rows(database, "SELECT count(*) FROM retry_items") == [(0,)]
-    done = actions.submit_retry(database, ALL, actor=ANNA, token="t", expected=raised.value.plan)
+    done = actions.submit_retry(database, ALL, actor=ANNA, token="t", expected=raised.value.preview.plan)
     assert (done.is_new, done.images) == (True, 2)
 
 
 def test_all_that_was_shown_gone_is_a_change_too(database: Engine) -> None:
     add_failed(database, ErrorType.NETWORK_TIMEOUT)
-    shown = actions.preview_retry(database, ALL)
+    shown = actions.preview_retry(database, ALL).plan
     actions.submit_retry(database, ALL, actor=ANNA, token="other")
     with pytest.raises(actions.Changed):
         actions.submit_retry(database, ALL, actor=ANNA, token="t", expected=shown)
@@ -174,7 +193,7 @@ def at_once(work: Callable[[], Any], times: int) -> list[Any]:
 
 def test_a_double_click_makes_one_request_and_both_learn_of_it(database: Engine) -> None:
     add_failed(database, *[ErrorType.NETWORK_TIMEOUT] * 20)
-    shown: RetryPlan = actions.preview_retry(database, ALL)
+    shown: RetryPlan = actions.preview_retry(database, ALL).plan
     done = at_once(
         lambda: actions.submit_retry(database, ALL, actor=ANNA, token="t", expected=shown), times=4
     )
@@ -210,3 +229,88 @@ def test_the_same_click_makes_no_second_scan_after_the_first_has_ended(database:
     other = actions.retry_all_failed(database, actor=ANNA, token="another")
     assert other.is_new
     assert other.job_id != first.job_id
+
+
+def test_asking_again_shows_the_retry_that_is_open(database: Engine) -> None:
+    add_failed(database, ErrorType.NETWORK_TIMEOUT)
+    first = actions.submit_retry(database, ALL, actor=ANNA, token="one")
+    with pytest.raises(actions.AlreadyOpen, match=f"Retry #{first.request_id} has these images") as raised:
+        actions.submit_retry(database, ALL, actor=ANNA, token="two")
+    assert raised.value.request_id == first.request_id
+    assert rows(database, "SELECT count(*) FROM retry_requests") == [(1,)]
+
+
+def test_final_failures_are_tried_by_name_and_with_a_reason_only(database: Engine) -> None:
+    add_failed(database, ErrorType.NETWORK_TIMEOUT, ErrorType.NOT_FOUND, ErrorType.SERVER_ERROR)
+    options = Options(override=True)
+    assert actions.preview_retry(database, ALL, options).plan.images == 3
+    with pytest.raises(actions.Refused, match="needs a reason"):
+        actions.submit_retry(database, ALL, actor=ANNA, token="t", options=options, reason="  ")
+    done = actions.submit_retry(
+        database, ALL, actor=ANNA, token="t", options=options, reason="new key since noon"
+    )
+    assert done.images == 3
+    outcome = rows(database, "SELECT actor, outcome FROM audit ORDER BY id DESC LIMIT 1")[0]
+    assert outcome == (
+        "anna",
+        f"request {done.request_id} queued: 3 images of 1 venue, now, final failures too; "
+        "reason: new key since noon",
+    )
+
+
+def test_a_day_that_pays_for_no_image_is_refused(database: Engine) -> None:
+    add_failed(database, ErrorType.NETWORK_TIMEOUT)
+    with database.begin() as connection:
+        connection.execute(text("UPDATE providers SET photo_usd = 0.05 WHERE code = 'google_places'"))
+    options = Options(usd_per_day=Decimal("0.04"))
+    with pytest.raises(actions.Refused, match=r"costs \$0\.050, more than \$0\.04 a day"):
+        actions.submit_retry(database, ALL, actor=ANNA, token="t", options=options)
+
+
+def test_a_retry_is_paused_resumed_and_cancelled_and_each_step_is_kept(database: Engine) -> None:
+    add_failed(database, ErrorType.NETWORK_TIMEOUT)
+    retry = actions.submit_retry(database, ALL, actor=ANNA, token="t").request_id
+    with pytest.raises(actions.Refused, match=f"Retry #{retry} is running: there is nothing to resume"):
+        actions.resume_retry(database, retry, actor=ANNA)
+    assert actions.pause_retry(database, retry, actor=ANNA).state_reason == "paused by anna"
+    with pytest.raises(actions.Refused, match="is paused: there is nothing to pause"):
+        actions.pause_retry(database, retry, actor=ANNA)
+    assert actions.resume_retry(database, retry, actor=ANNA).state == "running"
+    done = actions.cancel_retry(database, retry, actor=ANNA)
+    assert (done.state, done.let_go, done.open) == ("cancelled", 1, 0)
+    for steer in (actions.pause_retry, actions.resume_retry, actions.cancel_retry):
+        with pytest.raises(actions.Refused, match="is cancelled"):
+            steer(database, retry, actor=ANNA)
+    kept = rows(database, "SELECT action, outcome FROM audit WHERE scope ? 'request' ORDER BY id")
+    assert kept[:4] == [
+        ("resume_retry", f"refused: Retry #{retry} is running: there is nothing to resume."),
+        ("pause_retry", "paused: 1 of 1 images open"),
+        ("pause_retry", f"refused: Retry #{retry} is paused: there is nothing to pause."),
+        ("resume_retry", "running: 1 of 1 images open"),
+    ]
+    assert ("cancel_retry", "cancelled: 0 of 1 images open") in kept
+
+
+@pytest.mark.parametrize("steer", [actions.pause_retry, actions.resume_retry, actions.cancel_retry])
+def test_a_retry_that_is_not_there_is_said(database: Engine, steer: Callable[..., Any]) -> None:
+    with pytest.raises(actions.Refused, match="There is no retry #12"):
+        steer(database, 12, actor=ANNA)
+
+
+def test_what_failed_in_a_retry_is_run_again(database: Engine) -> None:
+    add_failed(database, ErrorType.NETWORK_TIMEOUT, ErrorType.NETWORK_TIMEOUT)
+    first = actions.submit_retry(database, ALL, actor=ANNA, token="t").request_id
+    with database.begin() as connection:
+        connection.execute(text("UPDATE retry_items SET state = 'failed', finished_at = now()"))
+        connection.execute(
+            text("UPDATE retry_requests SET state = 'completed', failed = 2, finished_at = now()")
+        )
+        connection.execute(text("UPDATE images SET error_type = 'not_found' WHERE id = 1"))
+    later = datetime.now(UTC) + timedelta(hours=2)
+    again = actions.rerun_failed(
+        database, first, actor=ANNA, token="again", options=Options(when=When.AT, at=later)
+    )
+    assert (again.images, again.plan.skipped) == (1, {SkipReason.PERMANENT: 1})
+    assert rows(database, f"SELECT rerun_of, state FROM retry_requests WHERE id = {again.request_id}") == [
+        (first, "pending")
+    ]

@@ -11,6 +11,7 @@ import streamlit as st
 from sqlalchemy import event, insert, update
 from streamlit.testing.v1 import AppTest
 
+from ops_core.analytics import job_frames
 from ops_core.db import schema
 from ops_core.db.engine import get_engine
 from ops_core.domain.errors import ERRORS
@@ -46,6 +47,9 @@ for job_id in st.session_state["jobs"]:
         zone="Europe/Warsaw",
         on_close=lambda job_id: note("close", job_id),
         on_retry=(lambda job_id: note("retry", job_id)) if st.session_state.get("may_retry", True) else None,
+        on_retry_images=(
+            (lambda ids: note("images", ids)) if st.session_state.get("may_retry", True) else None
+        ),
         retryable=st.session_state.get("retryable", False),
         queued_request=st.session_state.get("queued"),
     )
@@ -56,7 +60,8 @@ for job_id in st.session_state["jobs"]:
 def panels(tmp_path):
     """Draws the panels of the jobs given, as a page does."""
     (tmp_path / "pages").mkdir()
-    (tmp_path / "pages" / "operations.py").touch()
+    for page in ("operations", "retries"):
+        (tmp_path / "pages" / f"{page}.py").touch()
     script = tmp_path / "streamlit_app.py"
     script.write_text(SCRIPT)
 
@@ -274,6 +279,57 @@ def test_a_long_list_of_failed_images_says_how_much_of_it_is_shown(database, pan
     assert len(table(app)) == 200
 
 
+def tick(app, job, *rows):
+    """What clicks on the boxes of these rows do."""
+    app.session_state[f"job_{job.id}_failed_images_ticked"] = {
+        int(table(app)["image"].iloc[row]) for row in rows
+    }
+    app.run()
+    assert not app.exception
+    return app
+
+
+def test_chosen_images_are_handed_over_by_id(database, panels):
+    with database.begin() as connection:
+        job = make_enrichment(connection, uploaded=0, failures=[E.RATE_LIMITED, E.NOT_FOUND, E.BAD_GATEWAY])
+    app = panels(job)
+    retry = f"job_{job.id}_retry_images"
+    assert button(app, retry) is None
+    assert "Tick images to retry only those." in texts(app)
+    ids = table(app)["image"].tolist()
+    tick(app, job, 0, 2)
+    assert button(app, retry).label == "Retry 2 chosen images"
+    tick(app, job, 1)
+    assert button(app, retry).label == "Retry this image"
+    button(app, retry).click().run()
+    assert app.session_state["heard"] == [("images", (ids[1],))]
+
+
+def test_ticks_follow_their_images_when_rows_move(database, panels, monkeypatch):
+    with database.begin() as connection:
+        job = make_enrichment(connection, uploaded=0, failures=[E.RATE_LIMITED, E.NOT_FOUND, E.BAD_GATEWAY])
+    app = panels(job)
+    ids = table(app)["image"].tolist()
+    tick(app, job, 0)
+    read = job_frames.failed_images
+    monkeypatch.setattr(job_frames, "failed_images", lambda *args: read(*args).iloc[::-1])
+    st.cache_data.clear()
+    app.run()
+    assert table(app)["image"].tolist() == ids[::-1]
+    assert app.session_state[f"job_{job.id}_failed_images"]["selection"]["rows"] == [2]
+    button(app, f"job_{job.id}_retry_images").click().run()
+    assert app.session_state["heard"] == [("images", (ids[0],))]
+
+
+def test_who_may_not_retry_cannot_choose(database, panels):
+    with database.begin() as connection:
+        job = make_enrichment(connection, uploaded=0, failures=[E.RATE_LIMITED])
+    app = panels(job, may_retry=False)
+    assert len(table(app)) == 1
+    assert "Tick images" not in texts(app)
+    assert app.dataframe[0].proto.selection_mode == []
+
+
 def test_photos_carry_measures_and_attribution_and_more_come_in_steps(database, panels, tmp_path):
     with database.begin() as connection:
         job = make_enrichment(connection, uploaded=40)
@@ -430,7 +486,8 @@ def test_retry_shows_only_where_it_makes_sense(database, panels, state, drawn):
         job = make_job(connection)
     app = panels(job, **state)
     assert (button(app, f"job_{job.id}_retry") is not None) is drawn
-    assert ("Retry 4 queued" in texts(app)) is ("queued" in state)
+    links = {link.proto.label: link.proto.query_string for link in app.get("page_link")}
+    assert links == ({"Retry 4 queued": "retry=4"} if "queued" in state else {})
 
 
 def test_a_scan_shows_its_numbers_and_the_jobs_it_started(database, panels):
@@ -481,7 +538,10 @@ def test_a_retry_says_who_asked_for_it_and_how_its_images_stand(database, panels
         )
         connection.execute(
             insert(schema.RetryItem).values(
-                request_id=request_id, image_id=make_image(connection).id, state="uploaded"
+                request_id=request_id,
+                image_id=make_image(connection).id,
+                provider="google_places",
+                state="uploaded",
             )
         )
     app = panels(job)

@@ -16,6 +16,12 @@ pytestmark = pytest.mark.postgres
 PAGE = "pages/operations.py"
 
 
+@pytest.fixture(autouse=True)
+def may_store(monkeypatch):
+    """The owner has it in writing that photos of Google Places may be kept."""
+    monkeypatch.setenv("VENUE_OPS_GOOGLE_PLACES_STORE_PHOTOS", "true")
+
+
 @pytest.fixture
 def job(database):
     """An enrichment that left two retryable, one permanent and one ambiguous failure."""
@@ -49,10 +55,12 @@ def test_the_dialog_says_what_will_happen_and_nothing_happens_before_the_click(d
     app = ask(open_app(PAGE, job=str(job.id)), job)
     said = texts(app)
     assert "**2 images** in **1 venue** will be tried again" in said
-    assert "Expected beside the downloads: **2 provider calls**, **\\$0.014**" in said
+    assert "**2 provider calls**, **\\$0.014** in all" in said
+    assert "No history yet" in said
+    assert "Takes **a few seconds**" in said
     assert "Left out, 2 images" in said
     assert "**1** cannot succeed" in said
-    assert "**1** need a decision" in said
+    assert "**1** needs a decision" in said
     assert app.button(key="retry_confirm").label == "Retry 2 images"
     assert requests(database) == []
     app.button(key="retry_cancel").click().run()
@@ -69,8 +77,7 @@ def test_a_click_makes_one_request_marks_the_row_and_says_so(database, job):
     assert [row.state for row in rows(database, "SELECT state FROM retry_items")] == ["queued", "queued"]
     (toast,) = app.toast
     assert f"Retry queued for venue \\#{job.venue_id}" in toast.value
-    (retry,) = rows(database, "SELECT id FROM jobs WHERE kind = 'retry'")
-    assert f"?job={retry.id}" in toast.value
+    assert f"/admin/venue-images/retries?retry={request.id})" in toast.value
     row = app.dataframe[0].value.iloc[0]
     assert list(row["standing"]) == ["Queued"]
     assert row["retry"] is None

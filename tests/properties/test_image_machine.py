@@ -14,7 +14,9 @@ from ops_core.domain.images import (
     ImageState,
     may_move,
     may_try_automatically,
+    retry_count_after,
     state_after_failure,
+    state_given_back,
 )
 
 #: Workers that may die on one image before it is set aside.
@@ -35,6 +37,8 @@ class ImageLife(RuleBasedStateMachine):
 
     def move(self, new: ImageState) -> None:
         assert may_move(self.state, new), f"{self.state} -> {new}"
+        if new is ImageState.UPLOADING:
+            self.before = self.state
         self.state = new
 
     @precondition(lambda self: may_try_automatically(self.state, self.error_type, self.retry_count))
@@ -59,7 +63,7 @@ class ImageLife(RuleBasedStateMachine):
     @rule(error_type=st.sampled_from(ErrorType))
     def the_try_fails(self, error_type: ErrorType) -> None:
         self.automatic_tries += self.by_itself
-        self.retry_count += self.error_type is not None
+        self.retry_count = retry_count_after(self.retry_count, is_retry=self.error_type is not None)
         self.error_type = error_type
         self.move(state_after_failure(error_type, self.retry_count))
 
@@ -69,12 +73,15 @@ class ImageLife(RuleBasedStateMachine):
         self.lost_claims += 1
         if self.lost_claims >= MAX_LOST_CLAIMS:
             self.error_type = ErrorType.WORKER_LOST
-        self.the_worker_gives_it_back()
+            self.move(ImageState.FAILED)
+        else:
+            self.the_worker_gives_it_back()
 
     @precondition(lambda self: self.state is ImageState.UPLOADING)
     @rule()
     def the_worker_gives_it_back(self) -> None:
-        self.move(ImageState.DISCOVERED if self.error_type is None else ImageState.FAILED)
+        self.move(state_given_back(self.error_type, self.retry_count))
+        assert self.state is self.before, "a claim without a try changes nothing"
 
     @precondition(lambda self: self.state is ImageState.UPLOADED)
     @rule(other=st.sampled_from(ImageState))
@@ -85,6 +92,10 @@ class ImageLife(RuleBasedStateMachine):
     @invariant()
     def automatic_tries_are_bounded(self) -> None:
         assert self.automatic_tries <= 1 + MAX_RETRIES
+
+    @invariant()
+    def retries_never_count_above_the_limit(self) -> None:
+        assert self.retry_count <= MAX_RETRIES
 
     @invariant()
     def a_picture_that_kills_workers_is_not_tried_by_itself_for_ever(self) -> None:
@@ -125,6 +136,24 @@ def test_only_a_transient_failure_at_the_limit_sets_an_image_aside(error_type: E
     state = state_after_failure(error_type, retry_count)
     at_limit = info(error_type).retryable and retry_count >= MAX_RETRIES
     assert state is (ImageState.PERMANENTLY_FAILED if at_limit else ImageState.FAILED)
+
+
+@given(st.integers(0, 10), st.booleans())
+def test_a_try_counts_once_as_a_retry_and_never_beyond_the_limit(retry_count: int, is_retry: bool):
+    after = retry_count_after(retry_count, is_retry=is_retry)
+    if retry_count < MAX_RETRIES:
+        assert after == retry_count + is_retry
+    else:
+        assert after == retry_count
+
+
+@given(st.none() | st.sampled_from(ErrorType), st.integers(0, 10))
+def test_what_is_given_back_may_be_tried_by_itself_exactly_if_it_could_be_before(
+    error_type: ErrorType | None, retry_count: int
+):
+    before = ImageState.DISCOVERED if error_type is None else state_after_failure(error_type, retry_count)
+    assert state_given_back(error_type, retry_count) is before
+    assert may_move(ImageState.UPLOADING, before)
 
 
 def test_an_uploaded_image_stays_uploaded():

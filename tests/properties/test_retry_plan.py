@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -16,7 +16,7 @@ from ops_core.domain.errors import Classification, ErrorType, info
 from ops_core.domain.filters import Filters, View
 from ops_core.domain.images import MAX_RETRIES, AttemptOutcome, ImageState
 from ops_core.domain.jobs import JobKind, JobOutcome
-from ops_core.domain.retries import ItemState, Scope
+from ops_core.domain.retries import Failures, ItemState, Scope
 from ops_core.domain.retry_plan import (
     Group,
     RetryPlan,
@@ -30,7 +30,7 @@ from ops_core.domain.retry_plan import (
 
 PRICES = {"google_places": Decimal("0.007"), "wikimedia_commons": Decimal(0)}
 IDS = st.lists(st.integers(1, 2**63 - 1), min_size=1, max_size=5).map(tuple)
-TIMES = st.none() | st.datetimes(timezones=st.just(UTC))
+TIMES = st.none() | st.datetimes(max_value=datetime(9000, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 
 
 def some(kind: type) -> st.SearchStrategy[tuple]:
@@ -50,7 +50,25 @@ FILTERS = st.builds(
     since=TIMES,
     until=TIMES,
 )
+
+
+@st.composite
+def failures(draw: st.DrawFn) -> Failures:
+    since = draw(TIMES)
+    return Failures(
+        providers=draw(IDS.map(lambda ids: tuple(map(str, ids)))),
+        error_types=draw(some(ErrorType)),
+        cities=draw(IDS | st.just(())),
+        venues=draw(IDS | st.just(())),
+        since=since,
+        until=since and draw(st.none() | st.just(since + timedelta(hours=1))),
+    )
+
+
 SCOPES = st.one_of(
+    st.builds(Scope, images=IDS),
+    st.builds(Scope, request=st.integers(1, 2**63 - 1)),
+    st.builds(Scope, failures=failures()),
     st.builds(Scope, venues=IDS),
     st.builds(Scope, jobs=IDS),
     st.builds(Scope, filters=FILTERS),
@@ -74,11 +92,12 @@ def images(draw: st.DrawFn) -> Group:
         error_type=error,
         at_limit=draw(st.booleans()),
         in_open_request=draw(st.booleans()),
+        blocked=draw(st.sampled_from([None, None, SkipReason.PAUSED, SkipReason.REHOSTING])),
     )
 
 
-def plan(groups: list[Group]) -> RetryPlan:
-    return make_plan(groups, venues=1, prices=PRICES)
+def plan(groups: list[Group], *, override: bool = False) -> RetryPlan:
+    return make_plan(groups, venues=1, prices=PRICES, override=override)
 
 
 @given(SCOPES)
@@ -94,6 +113,14 @@ def test_a_scope_survives_being_stored(scope: Scope) -> None:
         (Scope(venues=(3, 1, 3)), "2 venues"),
         (Scope(jobs=(7,)), "operation #7"),
         (Scope(jobs=(1, 2, 3)), "3 operations"),
+        (Scope(images=(7,)), "image #7"),
+        (Scope(request=4), "what failed in retry #4"),
+        (
+            Scope(
+                failures=Failures(providers=("here",), error_types=(ErrorType.RATE_LIMITED,), cities=(1, 2))
+            ),
+            "failures of here, Rate limited, 2 cities",
+        ),
         (Scope(filters=Filters()), "all operations that match"),
         (Scope(everything=True), "all venues"),
     ],
@@ -108,11 +135,12 @@ def test_a_scope_is_exactly_one_thing(parts: dict) -> None:
         Scope(**parts)
 
 
-@given(st.lists(images()))
-def test_what_is_tried_and_what_is_skipped_are_the_scope(found: list[Group]) -> None:
-    made = plan(found)
+@given(st.lists(images()), st.booleans())
+def test_what_is_tried_and_what_is_skipped_are_the_scope(found: list[Group], override: bool) -> None:
+    made = plan(found, override=override)
     assert made.in_scope == len(found)
     assert sum(share.images for share in made.by_provider) == made.images
+    assert sum(kind.images for kind in made.kinds) == made.images
     assert made.calls == sum(share.calls for share in made.by_provider)
     assert all(made.skipped.values())
     assert SkipReason.BROKEN not in made.skipped
@@ -128,11 +156,45 @@ def test_counting_alike_images_together_changes_nothing(found: list[Group]) -> N
 def test_only_transient_failures_below_the_limit_are_tried(image: Group) -> None:
     if plan([image]).images:
         assert not image.in_open_request
+        assert image.blocked is None
         assert image.state in (ImageState.FAILED, ImageState.DISCOVERED)
         if image.state is ImageState.FAILED:
             assert image.error_type is not None
             assert info(image.error_type).classification is Classification.TRANSIENT
             assert not image.at_limit
+
+
+@given(images())
+def test_an_override_tries_all_that_is_not_stored_nor_under_way_nor_blocked(image: Group) -> None:
+    busy = image.in_open_request or image.state is ImageState.UPLOADING
+    tried = image.state is not ImageState.UPLOADED and not busy and image.blocked is None
+    made = plan([image], override=True)
+    assert (made.images == 1) == tried
+    assert made.skipped.keys() <= {
+        SkipReason.RECOVERED,
+        SkipReason.IN_FLIGHT,
+        SkipReason.PAUSED,
+        SkipReason.REHOSTING,
+    }
+    assert made.images >= plan([image]).images
+
+
+@given(images())
+def test_a_blocked_provider_is_the_reason_only_for_what_would_be_tried_else(image: Group) -> None:
+    free = plan([replace(image, blocked=None)])
+    blocked = plan([replace(image, blocked=SkipReason.PAUSED)])
+    assert blocked.images == 0
+    assert blocked.skipped == ({SkipReason.PAUSED: 1} if free.images else free.skipped)
+
+
+@given(st.lists(images()))
+def test_the_same_work_is_the_same_whatever_is_left_out(found: list[Group]) -> None:
+    stored = Group(
+        provider="here", state=ImageState.UPLOADED, error_type=None, at_limit=False, in_open_request=False
+    )
+    assert plan(found).same_work(plan([*found, stored]))
+    more = replace(stored, state=ImageState.DISCOVERED)
+    assert not plan(found).same_work(plan([*found, more]))
 
 
 @given(st.lists(images()))

@@ -39,14 +39,29 @@ QUICK = {
 }
 
 
+_ON_A_FULL_DISK = """
+import os, resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
 class Running:
     """One process of the system, started as an operator starts it."""
 
-    def __init__(self, command: Sequence[str], env: dict[str, str], log: Path) -> None:
+    def __init__(
+        self, command: Sequence[str], env: dict[str, str], log: Path, largest_file: int | None = None
+    ) -> None:
         self.log = log
-        with log.open("a") as output:
+        program = [sys.executable, "-m", "ops_core.cli", *command]
+        if largest_file is not None:
+            # as on a disk that is full: a longer write fails in its middle
+            program = [sys.executable, "-c", _ON_A_FULL_DISK, str(largest_file), *program]
+        # what it says must not fall under its own limit
+        with Path(os.devnull if largest_file is not None else log).open("a") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "ops_core.cli", *command],
+                program,
                 env=env,
                 cwd=_ROOT,
                 stdout=output,
@@ -131,8 +146,10 @@ class System:
     def start_dispatcher(self) -> Running:
         return self.start("dispatcher")
 
-    def start(self, *command: str) -> Running:
-        running = Running(command, self.env, self.folder / f"{command[0]}-{len(self.running)}.log")
+    def start(self, *command: str, largest_file: int | None = None) -> Running:
+        """A process of the system; with `largest_file`, one that can write no more bytes to a file."""
+        log = self.folder / f"{command[0]}-{len(self.running)}.log"
+        running = Running(command, self.env, log, largest_file)
         self.running.append(running)
         return running
 

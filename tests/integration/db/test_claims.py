@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from ops_core.db import attempts, images, jobs
+from ops_core.db import attempts, due_jobs, images, jobs, photo_names
 from ops_core.db.attempts import Stored, Tried
 from ops_core.db.images import ClaimedImage
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.failures import Failure
-from ops_core.domain.images import MAX_RETRIES, ImageState, may_try_automatically
+from ops_core.domain.images import MAX_RETRIES, ImageState, may_try_automatically, state_given_back
 from tests.support.factories import make_city, make_image, make_job, make_venue
 
 pytestmark = pytest.mark.postgres
@@ -29,21 +29,53 @@ def image_ids(database: Engine) -> list[int]:
 
 
 def claim(
-    engine: Engine, ids: list[int], owner: str, lease: float = 30, job: int = 1, suspects: bool = False
+    engine: Engine,
+    ids: list[int],
+    owner: str,
+    lease: float = 30,
+    job: int = 1,
+    suspects: bool = False,
+    override: bool = False,
 ) -> list[ClaimedImage]:
     with engine.begin() as connection:
-        return images.claim(connection, ids, owner=owner, job_id=job, lease_seconds=lease, suspects=suspects)
+        return images.claim(
+            connection,
+            ids,
+            owner=owner,
+            job_id=job,
+            lease_seconds=lease,
+            suspects=suspects,
+            override=override,
+        )
 
 
-def finish(engine: Engine, image: ClaimedImage, error: ErrorType | None = None) -> set[int]:
+def every_case(engine: Engine) -> dict[int, tuple[ImageState, ErrorType | None, int]]:
+    """Images in all states that can be claimed or not, with all errors and counts of retries, by id."""
+    cases = [
+        (state, error, retries)
+        for state in (ImageState.DISCOVERED, ImageState.FAILED, ImageState.PERMANENTLY_FAILED)
+        for error in (None, *ErrorType)
+        for retries in range(MAX_RETRIES + 2)
+        if (error is None) == (state is ImageState.DISCOVERED)
+    ]
+    with engine.begin() as connection:
+        venue = make_venue(connection)
+        return {
+            make_image(connection, venue, state=case[0], error_type=case[1], retry_count=case[2]).id: case
+            for case in cases
+        }
+
+
+def finish(engine: Engine, image: ClaimedImage, error: ErrorType | None = None, **more: Any) -> set[int]:
     now = datetime.now(UTC)
     stored = Stored(
         key=f"k{image.id}", url="/u", thumbnail_key="t", thumbnail_url="/t", content_type="image/jpeg",
         content_hash="0" * 64, width=10, height=10, bytes=3,
     )  # fmt: skip
     tried = Tried(
-        image=image, started_at=now, finished_at=now, job_id=1, worker="w", cost_usd=Decimal(1), bytes=3,
+        image=image, started_at=now, finished_at=now, worker="w", cost_usd=Decimal(1), bytes=3,
         stored=None if error else stored, failure=Failure(error, "why") if error else None,
+        **{"job_id": 1} | more,
     )  # fmt: skip
     with engine.begin() as connection:
         return attempts.record(connection, [tried])
@@ -126,23 +158,133 @@ def test_a_permanent_failure_is_not_claimed_again_and_a_transient_one_is(
 
 
 def test_what_may_be_claimed_is_what_the_rule_says(database: Engine, image_ids: list[int]) -> None:
-    cases = [
-        (state, error, retries)
-        for state in (ImageState.DISCOVERED, ImageState.FAILED, ImageState.PERMANENTLY_FAILED)
-        for error in (None, *ErrorType)
-        for retries in range(MAX_RETRIES + 2)
-        if (error is None) == (state is ImageState.DISCOVERED)
-    ]
-    with database.begin() as connection:
-        venue_id = connection.scalar(text("SELECT max(id) FROM venues"))
-        made = {
-            make_image(
-                connection, venue_id=venue_id, state=state, error_type=error, retry_count=retries
-            ).id: may_try_automatically(state, error, retries)
-            for state, error, retries in cases
-        }
+    made = {image_id: may_try_automatically(*case) for image_id, case in every_case(database).items()}
     claimed = {image.id for image in claim(database, list(made), "w")}
     assert claimed == {image_id for image_id, may in made.items() if may}
+
+
+def test_an_override_claims_whatever_failed_and_never_what_is_stored(
+    database: Engine, image_ids: list[int]
+) -> None:
+    made = every_case(database)
+    with database.begin() as connection:
+        venue_id = connection.scalar(text("SELECT max(id) FROM venues"))
+        stored = make_image(connection, venue_id=venue_id, state=ImageState.UPLOADED).id
+    claimed = {image.id for image in claim(database, [*made, stored], "w", override=True)}
+    assert claimed == set(made)
+
+
+@pytest.mark.parametrize("way", ["put_off", "give_back", "release_expired"])
+def test_an_image_given_back_is_what_it_was_before(database: Engine, way: str) -> None:
+    made = every_case(database)
+    claimed = claim(database, list(made), "w", lease=-1, override=True)
+    assert len(claimed) == len(made)
+    with database.begin() as connection:
+        if way == "put_off":
+            for image in claimed:
+                images.put_off(connection, image, 5)
+        elif way == "give_back":
+            images.give_back(connection, "w")
+        else:
+            images.release_expired(connection, max_lost_claims=3)
+    found = {row.id: row for row in rows(database, "SELECT * FROM images")}
+    for image_id, (_, error, retries) in made.items():
+        row = found[image_id]
+        assert (row.state, row.error_type, row.retry_count) == (
+            state_given_back(error, retries),
+            error,
+            retries,
+        )
+
+
+def test_a_lost_override_on_an_exhausted_image_leaves_it_set_aside(database: Engine) -> None:
+    with database.begin() as connection:
+        image_id = make_image(
+            connection, state="permanently_failed", error_type="bad_gateway", retry_count=MAX_RETRIES
+        ).id
+    assert claim(database, [image_id], "w") == []
+    assert claim(database, [image_id], "w", lease=-1, override=True)
+    with database.begin() as connection:
+        images.release_expired(connection, max_lost_claims=3)
+    assert rows(database, "SELECT state FROM images")[0].state == "permanently_failed"
+    assert claim(database, [image_id], "w", suspects=True) == []
+    assert claim(database, [image_id], "w", suspects=True, override=True)
+
+
+def test_retries_by_override_never_count_above_the_limit(database: Engine) -> None:
+    with database.begin() as connection:
+        image_id = make_image(connection, state="failed", error_type="not_found", retry_count=2).id
+    for job, error in enumerate((ErrorType.NOT_FOUND, ErrorType.BAD_GATEWAY, ErrorType.STORE_ERROR), start=2):
+        (image,) = claim(database, [image_id], "w", job=job, override=True)
+        finish(database, image, error, job_id=job)
+        with database.begin() as connection:
+            connection.execute(text("UPDATE images SET not_before = NULL"))
+        (row,) = rows(database, "SELECT state, retry_count FROM images")
+        state = "permanently_failed" if error is ErrorType.BAD_GATEWAY else "failed"
+        assert (row.state, row.retry_count) == (state, MAX_RETRIES)
+
+
+def test_tries_say_their_request_their_calls_and_what_the_image_had_failed_with(
+    database: Engine, image_ids: list[int]
+) -> None:
+    with database.begin() as connection:
+        request_id = connection.scalar(
+            text("INSERT INTO retry_requests (token, actor) VALUES ('t', 'anna') RETURNING id")
+        )
+        job_id = make_job(connection, request_id=request_id).id
+    first, second, third, lost, taken_over = claim(database, image_ids[:5], "w")
+    for image in (first, second, third, lost):
+        error = ErrorType.RATE_LIMITED if image is third else ErrorType.BAD_GATEWAY
+        finish(database, image, error, job_id=None, calls=1)
+    finish(database, taken_over, ErrorType.BAD_GATEWAY, job_id=None, calls=1)
+    with database.begin() as connection:
+        connection.execute(text("UPDATE images SET not_before = NULL"))
+    again = claim(database, image_ids[:3], "w", job=job_id)
+    for image, error in zip(again, (None, ErrorType.NOT_FOUND, None), strict=True):
+        finish(database, image, error, job_id=job_id, request_id=request_id, calls=2)
+    claim(database, image_ids[3:4], "w", job=job_id, lease=-1)
+    (late,) = claim(database, image_ids[4:5], "w", job=job_id, lease=-1)
+    with database.begin() as connection:
+        images.release_expired(connection, max_lost_claims=3)
+    assert finish(database, late, None, calls=2) == set()
+
+    requests = rows(database, "SELECT number, outcome, request_id FROM attempts WHERE number = 2 ORDER BY id")
+    assert {row.request_id for row in requests} == {request_id}
+    assert sorted(row.outcome for row in requests) == ["failed", "lost", "lost", "uploaded", "uploaded"]
+    assert {row[0] for row in rows(database, "SELECT request_id FROM attempts WHERE number = 1")} == {None}
+    calls = rows(database, "SELECT error_type, calls, tries FROM rollups ORDER BY 1")
+    assert [tuple(row) for row in calls] == [
+        ("", 4, 2),
+        ("bad_gateway", 4, 4),
+        ("not_found", 2, 1),
+        ("rate_limited", 1, 1),
+        ("worker_lost", 0, 2),
+    ]
+    retried = rows(
+        database, "SELECT *, (now() AT TIME ZONE 'UTC')::date AS today FROM retry_rollups ORDER BY 3"
+    )
+    assert [(row.day, row.provider, row.error_type, row.tries, row.uploaded) for row in retried] == [
+        (retried[0].today, "google_places", "rate_limited", 1, 1),
+        (retried[0].today, "google_places", "bad_gateway", 2, 1),
+    ]
+
+
+def test_a_photos_new_name_is_kept_only_by_who_holds_its_claim(
+    database: Engine, image_ids: list[int]
+) -> None:
+    (gone,) = claim(database, image_ids[:1], "slow", lease=-1)
+    with database.begin() as connection:
+        images.release_expired(connection, max_lost_claims=3)
+    (holder,) = claim(database, image_ids[:1], "quick", suspects=True)
+    with database.begin() as connection:
+        assert not photo_names.renew(connection, gone, {"fetch_ref": "wrong"})
+        assert photo_names.renew(connection, holder, {"fetch_ref": "new", "width": 7, "license": None})
+        photo_names.forget(connection, gone)
+    (row,) = rows(database, f"SELECT fetch_ref, width, license FROM images WHERE id = {holder.id}")
+    assert tuple(row) == ("new", 7, None)
+    with database.begin() as connection:
+        photo_names.forget(connection, holder)
+    assert rows(database, f"SELECT fetch_ref FROM images WHERE id = {holder.id}")[0][0] is None
 
 
 def test_images_on_which_a_worker_died_are_claimed_by_themselves(
@@ -194,15 +336,15 @@ def test_workers_are_told_of_few_jobs_at_a_time_and_again_of_what_nobody_began(d
         job_ids = jobs.enqueue_enrichments(connection, venue_ids, actor="a")
     kinds = [jobs.JobKind.ENRICHMENT]
     with database.begin() as connection:
-        first = jobs.take_due(connection, limit=4, again_after=60, kinds=kinds)
+        first = due_jobs.take_due(connection, limit=4, again_after=60, kinds=kinds)
     with database.begin() as connection:
-        assert jobs.take_due(connection, limit=4, again_after=60, kinds=kinds) == []
+        assert due_jobs.take_due(connection, limit=4, again_after=60, kinds=kinds) == []
         jobs.claim(connection, [job_id for job_id, _ in first[:3]], owner="w", lease_seconds=30)
     with database.begin() as connection:
-        second = jobs.take_due(connection, limit=4, again_after=60, kinds=kinds)
+        second = due_jobs.take_due(connection, limit=4, again_after=60, kinds=kinds)
     assert [job_id for job_id, _ in first + second] == job_ids[:7]
     with database.begin() as connection:
-        again = jobs.take_due(connection, limit=100, again_after=0, kinds=kinds)
+        again = due_jobs.take_due(connection, limit=100, again_after=0, kinds=kinds)
     assert sorted(job_id for job_id, _ in again) == job_ids[3:]
 
 

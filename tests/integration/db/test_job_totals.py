@@ -79,13 +79,15 @@ def end(database, job):
         assert jobs.finish(connection, job, result)
 
 
-def try_(database, job, image_ids, failure):
+def try_(database, job, image_ids, failure, override=False):
     """Claim what can be claimed of `image_ids` for `job` and record one try of each."""
     with database.begin() as connection:
         # held in the order of all writers, or this statement itself could wait in a circle with them
         connection.execute(text("SELECT FROM images ORDER BY id FOR NO KEY UPDATE"))
         connection.execute(text("UPDATE images SET not_before = NULL"))
-        claimed = images.claim(connection, image_ids, owner="w", job_id=job.id, lease_seconds=60)
+        claimed = images.claim(
+            connection, image_ids, owner="w", job_id=job.id, lease_seconds=60, override=override
+        )
     now = datetime.now(UTC)
     tries = []
     for image in claimed:
@@ -153,7 +155,10 @@ def test_any_order_of_tries_and_ends_leaves_the_counts_true(database, seed):
                 job,
                 chosen,
                 lambda _: dice.choice([None, E.RATE_LIMITED, E.NETWORK_TIMEOUT, E.RATE_LIMITED, E.NOT_FOUND]),
+                override=dice.random() < 0.3,
             )
+        elif move < 0.8:
+            _give_back(database, dice.choice(running), dice.choice(ids))
         elif move < 0.85:
             _lose(database, dice.choice(running), dice.choice(ids))
         else:
@@ -164,13 +169,28 @@ def test_any_order_of_tries_and_ends_leaves_the_counts_true(database, seed):
     compare(database)
 
 
+def _give_back(database, job, image_id):
+    """A person's override claims an image, and it must wait."""
+    with database.begin() as connection:
+        for image in images.claim(
+            connection, [image_id], owner="w", job_id=job.id, lease_seconds=60, override=True
+        ):
+            images.put_off(connection, image, 0)
+
+
 def _lose(database, job, image_id):
     """A worker dies on an image, for the last time or not."""
     with database.begin() as connection:
         connection.execute(text("UPDATE images SET not_before = NULL"))
         for suspects in (False, True):
             images.claim(
-                connection, [image_id], owner="w", job_id=job.id, lease_seconds=-1, suspects=suspects
+                connection,
+                [image_id],
+                owner="w",
+                job_id=job.id,
+                lease_seconds=-1,
+                suspects=suspects,
+                override=True,
             )
     with database.begin() as connection:
         images.release_expired(connection, max_lost_claims=2)

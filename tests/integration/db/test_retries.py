@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from ops_core.db import retries, retry_scope
+from ops_core.db import retries, retry_release, retry_scope
 from ops_core.db.retries import Written
 from ops_core.db.retry_scope import VenueClasses
 from ops_core.domain.errors import ErrorType
@@ -20,6 +20,7 @@ from ops_core.domain.filters import Filters
 from ops_core.domain.images import AttemptOutcome, ImageState
 from ops_core.domain.jobs import JobKind
 from ops_core.domain.retries import ItemState, RequestState, Scope
+from ops_core.domain.retry_options import Options
 from ops_core.domain.retry_plan import Group, ItemEnd, SkipReason, make_plan
 from tests.support.factories import make_attempt, make_image, make_job, make_venue
 
@@ -66,8 +67,8 @@ def test_every_kind_of_image_is_counted_as_the_rule_says(connection: Connection)
         make_attempt(connection, image, job, outcome="failed", error_type=error)
         if queued:
             connection.execute(
-                text("INSERT INTO retry_items (request_id, image_id) VALUES (:r, :i)"),
-                {"r": other, "i": image.id},
+                text("INSERT INTO retry_items (request_id, image_id, provider) VALUES (:r, :i, :provider)"),
+                {"r": other, "i": image.id, "provider": image.provider},
             )
         groups.append(
             Group(
@@ -85,7 +86,6 @@ def test_every_kind_of_image_is_counted_as_the_rule_says(connection: Connection)
     assert retry_scope.plan(connection, scope) == expected
     written = submit(connection, scope)
     assert written.plan == expected
-    assert len(written.job_ids) == 1
 
 
 def test_a_plan_of_nothing_is_empty(connection: Connection) -> None:
@@ -154,28 +154,28 @@ def test_a_filter_is_what_the_matching_operations_left_failed_and_nobody_tried_s
     assert items(connection) == {mine.id: "queued"}
 
 
-def test_a_request_comes_with_one_job_for_each_venue(connection: Connection) -> None:
+def test_a_request_says_what_was_asked_for_and_by_whom(connection: Connection) -> None:
     venues = [make_venue(connection) for _ in range(3)]
     for venue in venues:
         failed(connection, venue)
         failed(connection, venue)
-    parent = make_job(connection)
+    options = Options(per_hour=5, sample=2)
 
-    written = submit(connection, parent_id=parent.id, max_attempts=5, reason="again")
+    written = submit(connection, options=options, reason="again")
 
-    rows = connection.execute(text("SELECT * FROM jobs WHERE kind = 'retry' ORDER BY id")).all()
-    assert [row.id for row in rows] == written.job_ids
-    assert [(row.venue_id, row.city_id) for row in rows] == [(venue.id, venue.city_id) for venue in venues]
-    assert {(row.request_id, row.parent_id, row.max_attempts, row.actor, row.state) for row in rows} == {
-        (written.request_id, parent.id, 5, "anna", "available")
-    }
-    assert rows[0].args == {"venue_id": venues[0].id, "request_id": written.request_id}
+    assert connection.scalar(text("SELECT count(*) FROM jobs WHERE kind = 'retry'")) == 0
     request = retries.request(connection, written.request_id)
     assert request is not None
     assert (request.actor, request.scope, request.reason) == ("anna", ALL, "again")
-    assert (request.state, request.plan) == (RequestState.PENDING, written.plan)
-    assert request.items == {ItemState.QUEUED: 6}
-    assert request.plan.venues == 3
+    assert (request.state, request.plan, request.options) == (RequestState.PENDING, written.plan, options)
+    assert request.forecast == written.forecast
+    assert (request.images, request.open, request.plan.venues) == (6, 6, 3)
+    assert set(items(connection).values()) == {"queued"}
+    frozen = connection.execute(text("SELECT provider, was_error, sample, job_id FROM retry_items")).all()
+    assert {(row.provider, row.was_error, row.job_id) for row in frozen} == {
+        ("google_places", TRANSIENT, None)
+    }
+    assert sum(row.sample for row in frozen) == 2
 
 
 def test_there_is_no_request_with_an_unknown_id(connection: Connection) -> None:
@@ -188,7 +188,7 @@ def test_asking_again_adds_nothing(connection: Connection) -> None:
     first = submit(connection, token="1")
     assert retry_scope.plan(connection, ALL).skipped == {SkipReason.IN_FLIGHT: 1}
     second = submit(connection, token="2")
-    assert (first.plan.images, second.plan.images, second.job_ids) == (1, 0, [])
+    assert (first.plan.images, second.plan.images) == (1, 0)
     assert retries.submit(connection, ALL, actor="anna", token="1") is None
 
 
@@ -243,7 +243,6 @@ def test_requests_made_at_once_share_the_images_and_each_says_what_it_got(databa
                 {"id": one.request_id},
             ).one()
             assert (one.plan.images, one.plan.venues) == tuple(counts)
-            assert len(one.job_ids) == one.plan.venues
             assert one.plan.in_scope == 100
             assert sum(share.images for share in one.plan.by_provider) == one.plan.images
 
@@ -262,20 +261,22 @@ def test_the_same_token_at_once_makes_one_request(database: Engine) -> None:
     assert [one is None for one in made].count(False) == 1
     with database.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM retry_requests")) == 1
-        assert connection.scalar(text("SELECT count(*) FROM jobs WHERE kind = 'retry'")) == 1
 
 
 def test_a_request_runs_from_its_first_job_and_completes_with_its_last(connection: Connection) -> None:
     venues = [make_venue(connection) for _ in range(2)]
     mine = [failed(connection, venue).id for venue in venues]
     request_id = submit(connection).request_id
+    first, second = retry_release.release(connection, request_id, max_attempts=3)
 
-    assert retries.begin(connection, request_id, venues[0].id) == mine[:1]
+    assert retries.begin(connection, request_id, first) is RequestState.RUNNING
+    assert [item.image_id for item in retries.open_items(connection, first)] == mine[:1]
     assert items(connection) == {mine[0]: "running", mine[1]: "queued"}
-    assert retries.request(connection, request_id).state is RequestState.RUNNING
-    retries.end_items(connection, request_id, {mine[0]: ItemEnd(ItemState.UPLOADED)})
+    retries.end_items(
+        connection, request_id, {mine[0]: ItemEnd(ItemState.UPLOADED)}, calls=2, cost_usd=Decimal("0.014")
+    )
     assert retries.request(connection, request_id).finished_at is None
-    assert retries.begin(connection, request_id, venues[1].id) == mine[1:]
+    assert retries.begin(connection, request_id, second) is RequestState.RUNNING
     # what has ended stays as it ended
     retries.end_items(
         connection,
@@ -283,10 +284,14 @@ def test_a_request_runs_from_its_first_job_and_completes_with_its_last(connectio
         {mine[0]: ItemEnd(ItemState.FAILED, "x"), mine[1]: ItemEnd(ItemState.SKIPPED, SkipReason.LIMIT)},
     )
     request = retries.request(connection, request_id)
-    assert (request.state, request.items) == (
+    assert (request.state, request.uploaded, request.failed, request.skipped, request.open) == (
         RequestState.COMPLETED,
-        {ItemState.UPLOADED: 1, ItemState.SKIPPED: 1},
+        1,
+        0,
+        1,
+        0,
     )
+    assert (request.calls, request.cost_usd) == (2, Decimal("0.014"))
     assert request.finished_at is not None
     assert connection.scalar(text("SELECT reason FROM retry_items WHERE image_id = :i"), {"i": mine[1]}) == (
         "limit"

@@ -125,6 +125,15 @@ def test_a_provider_that_is_down_for_a_moment_is_asked_again_by_the_same_job(sys
     assert job.attempt == 2
 
 
+def ask_whatever_happens(system: System) -> None:
+    """Failures in a row open no circuit."""
+    with system.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO circuits (provider, overridden_until) "
+            "SELECT code, now() + interval '1 hour' FROM providers"
+        )
+
+
 def let_all_be_tried_now(system: System) -> None:
     with system.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE jobs SET scheduled_at = now()")
@@ -248,6 +257,7 @@ def test_every_fault_of_the_sandbox_is_expected_here() -> None:
 
 
 def test_every_fault_ends_in_its_error_type(system: System) -> None:
+    ask_whatever_happens(system)
     # one listing tells which photos there are; then each fault is forced on one photo of its own
     venue_ids = system.add_venues(30)
     system.sandbox.set_faults(rates={})
@@ -286,6 +296,7 @@ def test_every_fault_ends_in_its_error_type(system: System) -> None:
 
 
 def test_no_key_is_written_anywhere(system: System) -> None:
+    ask_whatever_happens(system)
     system.sandbox.set_faults(rates={Fault.SERVER_ERROR: 0.3, Fault.AUTH_ERROR: 0.2, Fault.HTML: 0.2})
     enrich.run(system.engine, system.settings, system.enqueue(system.add_venues(6)))
     for table in ("images", "attempts", "jobs", "job_providers"):
@@ -294,6 +305,7 @@ def test_no_key_is_written_anywhere(system: System) -> None:
 
 
 def test_transient_failures_are_tried_three_times_more_and_then_set_aside(system: System) -> None:
+    ask_whatever_happens(system)
     venue_ids = system.add_venues(2)
     system.sandbox.set_faults(rates={Fault.BAD_GATEWAY: 1.0}, recover_tries=1000)
     for _ in range(6):
@@ -355,6 +367,9 @@ def test_a_pause_in_the_middle_puts_its_images_off_and_fails_none(system: System
             "UPDATE images SET state = 'discovered', storage_key = NULL WHERE state = 'uploaded'"
         )
         connection.exec_driver_sql("DELETE FROM attempts")
+    for path in system.stored_files():
+        path.unlink()
+    with system.engine.begin() as connection:
         connection.exec_driver_sql(
             "UPDATE providers SET paused_until = now() + interval '10 minutes', paused_reason = 'quota' "
             "WHERE code = 'google_places'"

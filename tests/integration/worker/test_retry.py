@@ -17,7 +17,7 @@ from ops_core.domain.jobs import JobKind
 from ops_core.domain.retries import ItemState, RequestState, Scope
 from ops_core.domain.retry_plan import SkipReason
 from ops_core.sandbox.faults import Fault
-from ops_core.work import cleanup, enrich, retry
+from ops_core.work import cleanup, enrich, release, retry
 from tests.integration.worker.test_enrichment import MISSION_KEYS, let_all_be_tried_now
 from tests.support.system import System
 from tests.support.waiting import wait_until
@@ -32,8 +32,15 @@ def fail_all(system: System, venues: int) -> list[int]:
     """Enrich `venues` venues while every photo fails; from then on every photo can be had."""
     venue_ids = system.add_venues(venues)
     system.sandbox.set_faults(rates={Fault.BAD_GATEWAY: 1.0}, recover_tries=1000)
+    # so many failures in a row would have the breakers open
+    change(
+        system,
+        "INSERT INTO circuits (provider, overridden_until) "
+        "SELECT code, now() + interval '1 h' FROM providers",
+    )
     enrich.run(system.engine, system.settings, system.enqueue(venue_ids))
     system.sandbox.set_faults(rates={})
+    change(system, "DELETE FROM circuits")
     assert set(system.agree()) == {"failed"}
     return venue_ids
 
@@ -43,7 +50,8 @@ def submit(system: System, scope: Scope = ALL) -> int:
 
 
 def run(system: System) -> list[Any]:
-    """Run all retry jobs in this process; their rows."""
+    """Hand out what is due and run all retry jobs in this process; their rows."""
+    release.hand_out(system.engine, system.settings)
     ids = [row.id for row in system.rows("SELECT id FROM jobs WHERE kind = 'retry' ORDER BY id")]
     for start in range(0, len(ids), 8):
         retry.run(system.engine, system.settings, ids[start : start + 8])
@@ -57,6 +65,22 @@ def request(system: System, request_id: int) -> retries.Request:
     return found
 
 
+def ends(system: System, request_id: int) -> dict[ItemState, int]:
+    """The images of a request by what became of them; the request's own counts say the same."""
+    question = "SELECT state, count(*) AS n FROM retry_items WHERE request_id = :id GROUP BY 1"
+    found = {ItemState(row.state): row.n for row in system.rows(question, id=request_id)}
+    said = request(system, request_id)
+    assert said.images == sum(found.values())
+    for state, count in (
+        (ItemState.UPLOADED, said.uploaded),
+        (ItemState.FAILED, said.failed),
+        (ItemState.SKIPPED, said.skipped),
+        (ItemState.RELEASED, said.let_go),
+    ):
+        assert found.get(state, 0) == count
+    return found
+
+
 def change(system: System, statement: str) -> None:
     with system.engine.begin() as connection:
         connection.exec_driver_sql(statement)
@@ -66,16 +90,16 @@ def test_failed_images_are_brought_in_and_everything_says_so(system: System) -> 
     fail_all(system, 3)
     images = system.value("SELECT count(*) FROM images")
     spent = system.value("SELECT sum(cost_usd) FROM jobs")
-    plan = actions.preview_retry(system.engine, ALL)
+    plan = actions.preview_retry(system.engine, ALL).plan
     assert (plan.images, plan.skipped) == (images, {})
 
     request_id = submit(system)
-    assert actions.preview_retry(system.engine, ALL).skipped == {SkipReason.IN_FLIGHT: images}
+    assert actions.preview_retry(system.engine, ALL).plan.skipped == {SkipReason.IN_FLIGHT: images}
     jobs = run(system)
 
     assert set(system.agree()) == {"uploaded"}
     done = request(system, request_id)
-    assert (done.state, done.items) == (RequestState.COMPLETED, {ItemState.UPLOADED: images})
+    assert (done.state, ends(system, request_id)) == (RequestState.COMPLETED, {ItemState.UPLOADED: images})
     assert done.plan == plan
     assert len(jobs) == plan.venues
     assert {(job.status, job.state, job.images_failed) for job in jobs} == {("success", "completed", 0)}
@@ -110,7 +134,7 @@ def test_a_retry_that_fails_says_why_and_the_fourth_is_not_made(system: System) 
         job = run(system)[-1]
         assert (job.status, job.images_uploaded, job.images_failed) == ("failed", 0, images)
         assert job.meta["failure_breakdown"] == {"gateway_timeout": images}
-        assert request(system, request_id).items == {ItemState.FAILED: images}
+        assert ends(system, request_id) == {ItemState.FAILED: images}
 
     rows = system.rows("SELECT state, retry_count, tries FROM images")
     assert {(row.state, row.retry_count, row.tries) for row in rows} == {("permanently_failed", 3, 4)}
@@ -185,7 +209,7 @@ def test_a_try_lost_with_its_worker_is_no_failure_once_somebody_else_brought_the
 
     assert (job.status, job.images_failed, job.images_existing) == ("success", 0, 1)
     assert job.images_uploaded == job.images_discovered - 1
-    assert request(system, request_id).items[ItemState.SKIPPED] == 1
+    assert ends(system, request_id)[ItemState.SKIPPED] == 1
     system.agree()
 
 
@@ -254,7 +278,7 @@ def test_an_error_that_lasts_ends_the_job_and_says_what_was_not_reached(system: 
     assert (job.state, job.status, len(job.errors)) == ("discarded", "error", 3)
     assert "IntegrityError" in job.meta["summary"]
     done = request(system, request_id)
-    assert (done.state, done.items.keys()) == (RequestState.COMPLETED, {ItemState.SKIPPED})
+    assert (done.state, ends(system, request_id).keys()) == (RequestState.COMPLETED, {ItemState.SKIPPED})
     assert {row.reason for row in system.rows("SELECT reason FROM retry_items")} == {"broken"}
     assert system.uploading() == 0
 
@@ -273,7 +297,7 @@ def test_a_message_delivered_many_times_retries_once(system: System) -> None:
     system.wait_for_jobs()
 
     assert system.agree()["uploaded"] == images
-    assert request(system, request_id).items == {ItemState.UPLOADED: images}
+    assert ends(system, request_id) == {ItemState.UPLOADED: images}
     assert system.value("SELECT count(*) FROM attempts WHERE number > 1") == images
     successes = [line for line in system.sandbox.log(kind="image") if line["outcome"] == "ok"]
     assert len(successes) == images
@@ -298,7 +322,7 @@ def test_a_worker_killed_in_the_middle_of_a_retry_loses_and_doubles_nothing(syst
 
     assert system.agree()["uploaded"] == images
     done = request(system, request_id)
-    assert (done.state, done.items) == (RequestState.COMPLETED, {ItemState.UPLOADED: images})
+    assert (done.state, ends(system, request_id)) == (RequestState.COMPLETED, {ItemState.UPLOADED: images})
     assert system.value("SELECT count(*) FROM attempts WHERE outcome = 'lost'") > 0
     uploaded = system.value("SELECT sum(images_uploaded) FROM jobs WHERE kind = 'retry'")
     assert uploaded == images
@@ -312,7 +336,7 @@ def test_a_scan_queues_what_can_be_retried_and_counts_the_rest(system: System) -
     change(system, only.format("not_found", venue_ids[0]))
     change(system, only.format("server_error", venue_ids[1]))
     in_flight = submit(system, Scope(venues=(venue_ids[2],)))
-    expected = actions.preview_retry(system.engine, ALL)
+    expected = actions.preview_retry(system.engine, ALL).plan
 
     queued = actions.retry_all_failed(system.engine, actor=ANNA, token="click")
     request_id = cleanup.scan(system.engine, system.settings, queued.job_id)
@@ -325,6 +349,7 @@ def test_a_scan_queues_what_can_be_retried_and_counts_the_rest(system: System) -
         "venues_scanned": len(venue_ids),
         "venues_queued": left,
         "venues_in_flight": 1,
+        "venues_blocked": 0,
         "venues_permanent": 1,
         "venues_ambiguous": 1,
         "images_queued": expected.images,
@@ -338,12 +363,13 @@ def test_a_scan_queues_what_can_be_retried_and_counts_the_rest(system: System) -
     )
     made = request(system, request_id)
     assert (made.actor, made.scope, made.plan) == ("anna", ALL, expected)
+    assert release.hand_out(system.engine, system.settings) == left
     assert system.value("SELECT count(*) FROM jobs WHERE parent_id = :id", id=job.id) == left
     # the same message again finds nothing to do
     assert cleanup.scan(system.engine, system.settings, queued.job_id) is None
 
     run(system)
-    assert request(system, request_id).items == {ItemState.UPLOADED: expected.images}
+    assert ends(system, request_id) == {ItemState.UPLOADED: expected.images}
     assert request(system, in_flight).state is RequestState.COMPLETED
     system.agree()
     again = actions.retry_all_failed(system.engine, actor=ANNA, token="later")
@@ -385,8 +411,8 @@ def test_an_enrichment_and_a_retry_of_the_same_venues_at_once_share_the_images(s
     assert system.agree() == {"uploaded": images}
     done = request(system, request_id)
     assert done.state is RequestState.COMPLETED
-    assert sum(done.items.values()) == images
-    assert done.items.get(ItemState.UPLOADED, 0) == system.value(
+    assert sum(ends(system, request_id).values()) == images
+    assert ends(system, request_id).get(ItemState.UPLOADED, 0) == system.value(
         "SELECT sum(images_uploaded) FROM jobs WHERE kind = 'retry'"
     )
     assert {row.reason for row in system.rows("SELECT reason FROM retry_items")} <= {None, "recovered"}

@@ -16,7 +16,7 @@ from PIL import Image
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.failures import Failed, Failure
 from ops_core.settings import Settings
-from ops_core.work.verify import VerifiedImage, verify_image
+from ops_core.work.verify import VerifiedImage, ends_whole, verify_image
 from tests.support.photos import encoded, jpeg, photo
 
 SETTINGS = Settings(max_image_pixels=2_000_000)
@@ -184,3 +184,18 @@ def test_many_threads_at_once_agree() -> None:
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(verified, files))
     assert together == [verified(data) for data in files]
+
+
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "GIF", "AVIF", "MPO"])
+def test_a_moving_picture_without_its_end_is_not_taken_for_a_whole_one(form: str) -> None:
+    first, *others = (photo(331, 247, seed=seed) for seed in range(4))
+    data = encoded(first, form, save_all=True, append_images=others)
+    whole = verified(data)
+    assert ends_whole(data, whole.extension)
+    for part in range(1, 40):
+        cut = data[: len(data) * part // 40]
+        try:
+            taken = verified(cut)
+        except Failed:
+            continue
+        assert not ends_whole(cut, taken.extension)

@@ -1,0 +1,1 @@
+"""Commands of `venue-ops` with modules of their own; `ops_core.cli` puts them together."""

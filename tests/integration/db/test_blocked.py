@@ -1,0 +1,53 @@
+"""Which providers nothing is tried of now, by their rows, our settings and the sources there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Connection, Engine, text
+
+from ops_core.domain.retry_plan import SkipReason
+from ops_core.settings import Settings
+from ops_core.work.blocked import blocked
+from tests.support.factories import make_provider
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def connection(database: Engine) -> Iterator[Connection]:
+    with database.connect() as open_connection:
+        yield open_connection
+
+
+def test_nothing_is_blocked_where_all_may_be_asked_and_kept(connection: Connection) -> None:
+    assert blocked(connection, Settings(google_places_store_photos=True)) == {}
+
+
+def test_google_needs_the_word_of_somebody_that_copies_are_allowed(connection: Connection) -> None:
+    assert blocked(connection, Settings()) == {"google_places": SkipReason.REHOSTING}
+    assert blocked(connection, Settings(sandbox_url="http://127.0.0.1:1")) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("active = false", SkipReason.PAUSED),
+        ("paused_until = now() + interval '1 hour', paused_reason = 'tests'", SkipReason.PAUSED),
+        ("paused_until = now() - interval '1 hour', paused_reason = 'tests'", None),
+        ("rehosting = 'reference_only'", SkipReason.REHOSTING),
+        ("rehosting = 'reference_only', active = false", SkipReason.REHOSTING),
+    ],
+)
+def test_a_provider_is_blocked_while_its_row_says_so(
+    connection: Connection, change: str, reason: SkipReason | None
+) -> None:
+    connection.execute(text(f"UPDATE providers SET {change} WHERE code = 'wikimedia_commons'"))
+    found = blocked(connection, Settings(google_places_store_photos=True))
+    assert found == ({"wikimedia_commons": reason} if reason else {})
+
+
+def test_a_provider_that_cannot_be_asked_here_counts_as_paused(connection: Connection) -> None:
+    make_provider(connection)
+    assert blocked(connection, Settings(google_places_store_photos=True)) == {"foursquare": SkipReason.PAUSED}

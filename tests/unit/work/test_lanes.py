@@ -1,0 +1,217 @@
+"""Lanes: everybody waits for a place in their own provider's lane only, and never for long."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from ops_core.work import lanes
+from ops_core.work.lanes import Lanes
+from ops_core.work.rate_limits import PutOff
+
+
+class Visitors:
+    """People in the lanes: who is inside, who was sent away and for how long."""
+
+    def __init__(self, made: Lanes) -> None:
+        self.lanes = made
+        self.inside: list[str] = []
+        self.away: dict[str, float] = {}
+        self.doors: dict[str, asyncio.Event] = {}
+        self.tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def come(self, provider: str, *names: str, tag: object = None) -> None:
+        for name in names:
+            self.doors[name] = asyncio.Event()
+            self.tasks[name] = asyncio.create_task(self._stay(provider, name, tag))
+        await settle()
+
+    async def _stay(self, provider: str, name: str, tag: object) -> None:
+        try:
+            async with self.lanes.enter(provider, tag=tag):
+                self.inside.append(name)
+                await self.doors[name].wait()
+                self.inside.remove(name)
+        except PutOff as error:
+            self.away[name] = error.seconds
+
+    async def go(self, *names: str) -> None:
+        for name in names:
+            self.doors[name].set()
+        await settle()
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def with_lanes(size: int, providers: list[str], story: Callable[[Visitors], Awaitable[None]]) -> None:
+    async def run() -> None:
+        visitors = Visitors(Lanes(size, providers))
+        try:
+            await story(visitors)
+        finally:
+            for task in visitors.tasks.values():
+                task.cancel()
+            await asyncio.gather(*visitors.tasks.values(), return_exceptions=True)
+
+    asyncio.run(run())
+
+
+def test_a_provider_whose_places_are_taken_keeps_nobody_from_another() -> None:
+    async def story(people: Visitors) -> None:
+        await people.come("slow", "a", "b", "c")
+        await people.come("quick", "d", "e", "f")
+        assert people.inside == ["a", "b", "d", "e"]
+        await people.go("d")
+        assert people.inside == ["a", "b", "e", "f"]
+
+    with_lanes(4, ["slow", "quick"], story)
+
+
+def test_the_places_are_divided_among_those_who_share_them_now() -> None:
+    async def story(people: Visitors) -> None:
+        await people.come("one", "a", "b", "c", "d", "e")
+        assert people.inside == ["a", "b", "c", "d"]
+        people.lanes.share(["one", "two"])
+        await people.go("a", "b", "c")
+        assert people.inside == ["d", "e"]
+        await people.come("two", "f", "g", "h")
+        assert people.inside == ["d", "e", "f", "g"]
+        people.lanes.share(["two"])
+        await settle()
+        assert people.inside == ["d", "e", "f", "g", "h"]
+
+    with_lanes(4, ["one"], story)
+
+
+def test_more_providers_than_places_have_one_each() -> None:
+    async def story(people: Visitors) -> None:
+        await people.come("one", "a", "b")
+        await people.come("three", "c")
+        assert people.inside == ["a", "c"]
+
+    with_lanes(2, ["one", "two", "three"], story)
+
+
+def test_who_came_first_goes_in_first() -> None:
+    async def story(people: Visitors) -> None:
+        await people.come("one", "a", "b", "c", "d")
+        for name, following in (("a", "b"), ("b", "c"), ("c", "d")):
+            await people.go(name)
+            assert people.inside == [following]
+
+    with_lanes(1, ["one"], story)
+
+
+def test_a_crowd_before_a_lane_that_does_not_move_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "PATIENCE", 0.02)
+
+    async def story(people: Visitors) -> None:
+        await people.come("slow", "inside", *map(str, range(lanes.CROWD)))
+        await asyncio.sleep(0.03)
+        await people.come("slow", "late")
+        await people.come("quick", "other")
+        assert list(people.away) == ["late"]
+        assert people.away["late"] > 0.02
+        assert people.inside == ["inside", "other"]
+
+    with_lanes(2, ["slow", "quick"], story)
+
+
+def test_a_crowd_before_a_lane_that_moves_quickly_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "PATIENCE", 60.0)
+
+    async def story(people: Visitors) -> None:
+        names = [str(number) for number in range(40)]
+        await people.come("quick", *names)
+        assert people.away == {}
+        await people.go(*names)
+        assert people.away == {}
+
+    with_lanes(1, ["quick"], story)
+
+
+def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "LONGEST_WAIT", 0.02)
+
+    async def story(people: Visitors) -> None:
+        await people.come("slow", "a", "b")
+        await asyncio.wait_for(people.tasks["b"], 5)
+        assert people.away == {"b": lanes.PATIENCE}
+        assert people.inside == ["a"]
+
+    with_lanes(1, ["slow"], story)
+
+
+def test_those_called_back_leave_at_once_and_those_inside_stay() -> None:
+    async def story(people: Visitors) -> None:
+        await people.come("one", "a", "b", tag=7)
+        await people.come("one", "c", tag=8)
+        people.lanes.call_back(7)
+        await settle()
+        assert people.away == {"b": 0.0}
+        await people.go("a")
+        assert people.inside == ["c"]
+
+    with_lanes(1, ["one"], story)
+
+
+def test_a_place_is_never_lost_to_somebody_who_gave_up() -> None:
+    async def story(people: Visitors) -> None:
+        await people.come("one", "a", "b", "c")
+        people.tasks["b"].cancel()
+        await people.go("a")
+        assert people.inside == ["c"]
+        # given a place and cancelled in the same turn of the loop
+        await people.come("one", "d", "e")
+        people.doors["c"].set()
+        await asyncio.sleep(0)
+        people.tasks["d"].cancel()
+        await settle()
+        assert people.inside == ["e"]
+        await people.go("e")
+        await people.come("one", "f")
+        assert people.inside == ["f"]
+
+    with_lanes(1, ["one"], story)
+
+
+def test_a_lane_whose_provider_made_somebody_wait_is_shut_for_a_while() -> None:
+    async def story(people: Visitors) -> None:
+        people.lanes.shut("one", 0.2)
+        await people.come("one", "a")
+        await people.come("two", "b")
+        assert people.inside == ["b"]
+        assert people.away["a"] >= 0.2
+        assert people.lanes.full() == ["one"]
+        await asyncio.sleep(0.11)
+        assert people.lanes.full() == []
+        await people.come("one", "c")
+        assert people.inside == ["b", "c"]
+
+    with_lanes(2, ["one", "two"], story)
+
+
+def test_there_is_room_while_any_lane_has_too_little_to_do() -> None:
+    async def story(people: Visitors) -> None:
+        assert people.lanes.have_room
+        await people.come("one", *"abcd")
+        assert (people.lanes.full(), people.lanes.have_room) == (["one"], True)
+        await people.come("two", *"efgh")
+        assert people.lanes.full() == ["one", "two"]
+        assert not people.lanes.have_room
+        await people.go("e", "f")
+        assert people.lanes.have_room
+
+    with_lanes(4, ["one", "two"], story)
+
+
+def test_without_any_provider_there_is_room() -> None:
+    async def story(people: Visitors) -> None:
+        assert people.lanes.have_room
+
+    with_lanes(4, [], story)

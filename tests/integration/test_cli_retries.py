@@ -341,6 +341,7 @@ def test_a_script_that_watches_is_told_why_nothing_moves(database: Engine, failu
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hears_ctrl_c,
     ) as watching:
         assert watching.stderr is not None
         line = watching.stderr.readline()
@@ -378,6 +379,11 @@ def test_a_scan_is_ordered_once(database: Engine, run: Run) -> None:
     assert rows(database, "SELECT action, actor FROM audit") == [("retry_all_failed", "local")] * 2
 
 
+def hears_ctrl_c() -> None:
+    """For children: what a shell started in the background does not hear, they must."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """The command on a terminal of its own, as a person sees it."""
 
@@ -386,6 +392,7 @@ class Terminal:
         if pid == 0:
             os.environ.update(COLUMNS="160", TERM="xterm")
             os.chdir(ROOT)
+            hears_ctrl_c()
             os.execv(sys.executable, [sys.executable, "-m", "ops_core.cli", *map(str, words)])
         self.pid = pid
         self.seen = ""

@@ -251,7 +251,9 @@ def test_a_retry_request_counts_its_images_by_state(connection):
     for state in (ItemState.QUEUED, ItemState.UPLOADED, ItemState.UPLOADED):
         image = make_image(connection)
         connection.execute(
-            insert(schema.RetryItem).values(request_id=request_id, image_id=image.id, state=state)
+            insert(schema.RetryItem).values(
+                request_id=request_id, image_id=image.id, provider=image.provider, state=state
+            )
         )
     found = related_jobs.retry_request(connection, request_id)
     assert (found["actor"], found["reason"]) == ("anna", "after the outage")

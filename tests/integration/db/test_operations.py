@@ -99,7 +99,9 @@ def test_an_image_in_an_open_request_is_queued_and_not_offered_again(connection)
         insert(schema.RetryRequest).values(token="t", actor="tests").returning(schema.RetryRequest.id)
     ).scalar_one()
     image = connection.scalar(schema.Image.__table__.select().with_only_columns(schema.Image.id))
-    connection.execute(insert(schema.RetryItem).values(request_id=request, image_id=image))
+    connection.execute(
+        insert(schema.RetryItem).values(request_id=request, image_id=image, provider="google_places")
+    )
     row = only(connection)
     assert row["id"] == job.id
     assert (row["retryable"], row["queued"]) == (0, request)

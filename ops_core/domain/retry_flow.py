@@ -70,7 +70,7 @@ def portion(standing: Standing, now: datetime) -> Portion:
         if standing.sample.open:
             only_sample = True
         else:
-            stop = _stop(standing.sample, options.sample_share)
+            stop = stop_reason(standing.sample, options.sample_share)
             if stop:
                 return Portion(stop=stop)
             decided = True
@@ -93,7 +93,8 @@ def portion(standing: Standing, now: datetime) -> Portion:
     )
 
 
-def _stop(sample: Sample, needed: float) -> str | None:
+def stop_reason(sample: Sample, needed: float) -> str | None:
+    """Why a retry whose sample has ended so stops; None: at a share of `needed` or more it goes on."""
     if sample.share is None:
         return "none of the sample could be tried"
     if sample.share >= needed:

@@ -248,6 +248,35 @@ def test_a_sample_that_did_badly_stops_and_says_why_until_a_person_goes_on(conne
     assert the(connection, request_id).state_reason is None
 
 
+def test_a_sample_that_ends_badly_during_a_person_s_pause_is_judged_when_it_goes_on(
+    connection: Connection,
+) -> None:
+    fail(connection, 6)
+    request_id = order(connection, sample=2, sample_share=0.8)
+    made = release(connection, request_id)
+    claimed = jobs.claim(connection, made, owner="w", lease_seconds=60)
+    for job in claimed:
+        retries.begin(connection, request_id, job.id)
+    retry_control.pause(connection, request_id, "paused by anna")
+    # what workers have begun finishes meanwhile
+    for job in claimed:
+        failed = {item.image_id: ItemEnd(ItemState.FAILED) for item in retries.open_items(connection, job.id)}
+        retries.end_items(connection, request_id, failed)
+
+    retry_control.resume(connection, request_id)
+
+    assert release(connection, request_id) == []
+    assert begun(connection) == 2
+    request = the(connection, request_id)
+    assert (request.state, request.state_reason) == (
+        RequestState.PAUSED,
+        "the sample came to 0 of 2 uploaded (0%), below 80%",
+    )
+    retry_control.resume(connection, request_id)
+    release(connection, request_id)
+    assert begun(connection) == 6
+
+
 def test_a_pause_holds_what_no_worker_has_and_resuming_brings_it_back(connection: Connection) -> None:
     fail(connection, 6)
     request_id = order(connection, per_hour=6000)

@@ -245,6 +245,7 @@ def item_end(
     at_limit: bool,
     tried: AttemptOutcome | None,
     tried_error: ErrorType | None,
+    blocked: SkipReason | None = None,
     override: bool = False,
 ) -> ItemEnd | None:
     """How an image ends in its request, from what it is now and the job's last try of it.
@@ -260,7 +261,7 @@ def item_end(
     set_aside = state is ImageState.FAILED and error_type is ErrorType.WORKER_LOST
     if tried is AttemptOutcome.LOST and set_aside:
         return ItemEnd(ItemState.FAILED, tried_error)
-    reason = skip_reason(state, error_type, at_limit=at_limit, override=override)
+    reason = skip_reason(state, error_type, at_limit=at_limit, blocked=blocked, override=override)
     if reason in (None, SkipReason.IN_FLIGHT):
         return None
     if tried is AttemptOutcome.LOST and reason is not SkipReason.RECOVERED:

@@ -97,10 +97,11 @@ def claim(
 ) -> list[ClaimedImage]:
     """Those of `ids` that may be tried automatically now and that nobody else holds, best first.
 
-    A job tries an image once, lost tries aside, unless these had the image set aside. `suspects` are the images on which a worker died;
-    they are claimed by themselves only, so that they take no others with them. `at_once` does not
-    wait for an image's `not_before`: a person asked, and a provider's limits have their own say.
-    `override` claims failed images whatever they failed with and however often.
+    A job tries an image once, lost tries aside, unless these had the image set aside. `suspects` are
+    the images on which a worker died; they are claimed by themselves only, so that they take no others
+    with them. `at_once` does not wait for an image's `not_before`: a person asked, and a provider's
+    limits have their own say. `override` claims failed images whatever they failed with and however
+    often.
     """
     rows = connection.execute(
         text("""

@@ -161,6 +161,9 @@ def test_nothing_to_retry_is_said_with_its_reasons(database: Engine) -> None:
 def test_a_venue_that_is_not_there_is_said(database: Engine) -> None:
     with pytest.raises(actions.Refused, match="There is no venue #12"):
         actions.retry_venue(database, 12, actor=ANNA, token="t")
+    assert rows(database, "SELECT actor, action, scope, outcome FROM audit") == [
+        ("anna", "submit_retry", {"venues": [12]}, "refused: There is no venue #12.")
+    ]
 
 
 def test_a_click_that_comes_twice_finds_the_first_request(database: Engine) -> None:

@@ -166,16 +166,32 @@ def test_a_full_window_of_one_provider_does_not_hold_up_another(
 def test_a_drip_begins_as_many_as_its_hour_allows(connection: Connection) -> None:
     fail(connection, 6)
     request_id = order(connection, per_hour=4)
-    release(connection, request_id)
+    (first,) = release(connection, request_id)
     assert begun(connection) == 1
+    end(connection, request_id, first, ItemState.UPLOADED)
     release(connection, request_id)
     assert begun(connection) == 1
     wait(connection, 901)
-    release(connection, request_id)
+    (second,) = release(connection, request_id)
     assert begun(connection) == 2
+    end(connection, request_id, second, ItemState.UPLOADED)
     wait(connection, 3600)  # a dispatcher that slept does not catch up
     release(connection, request_id)
     assert begun(connection) == 3
+
+
+def test_a_drip_does_not_pile_up_while_no_worker_runs(connection: Connection) -> None:
+    fail(connection, 8)
+    fail(connection, 4, provider="wikimedia_commons")
+    request_id = order(connection, per_hour=60)
+    for _ in range(10):
+        release(connection, request_id)
+        wait(connection, 600)
+    question = text("SELECT provider, count(*) FROM retry_items WHERE job_id IS NOT NULL GROUP BY 1")
+    assert {tuple(row) for row in connection.execute(question)} == {
+        ("google_places", 1),
+        ("wikimedia_commons", 1),
+    }
 
 
 def test_a_drip_by_money_begins_what_the_day_pays_for(connection: Connection) -> None:

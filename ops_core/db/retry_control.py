@@ -40,6 +40,7 @@ def resume(connection: Connection, request_id: int) -> list[int]:
 
 def cancel(connection: Connection, request_id: int, why: str) -> None:
     """Let go of all images that no worker has begun; the workers end the rest of the jobs soon."""
+    retries.take_time(connection)
     connection.execute(
         text("UPDATE retry_requests SET state = 'cancelled', state_reason = :why WHERE id = :id"),
         {"id": request_id, "why": why},

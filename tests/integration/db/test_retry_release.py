@@ -358,6 +358,14 @@ def test_a_cancel_lets_go_of_all_that_no_worker_has_begun(
     assert request.finished_at is not None
 
 
+def test_what_could_be_ordered_can_be_cancelled_however_long_that_takes(connection: Connection) -> None:
+    fail(connection, 1)
+    request_id = order(connection)
+    connection.execute(text("SET LOCAL statement_timeout = '30s'"))
+    retry_control.cancel(connection, request_id, "cancelled by anna")
+    assert connection.scalar(text("SHOW statement_timeout")) == "2min"
+
+
 def test_cancelling_before_anything_began_ends_it_at_once(connection: Connection) -> None:
     fail(connection, 3)
     request_id = order(connection)

@@ -16,6 +16,7 @@ from ops_core.domain.retry_options import Options
 from ops_core.domain.retry_plan import RetryPlan
 from ops_core.settings import get_settings
 from ops_core.work.blocked import blocked
+from ops_core.work.reasons import clean
 
 
 def preview_retry(engine: Engine, scope: Scope, options: Options = Options()) -> Preview:
@@ -50,7 +51,7 @@ def submit_retry(
     """
     require(engine, actor, Role.OPERATOR, "submit_retry", scope.to_json())
     try:
-        return _submit(engine, scope, actor, token, options, expected, reason.strip())
+        return _submit(engine, scope, actor, token, options, expected, clean(reason))
     except Refused as refused:
         with engine.begin() as connection:
             _audit(connection, actor, scope, f"refused: {refused}")

@@ -125,6 +125,17 @@ def test_what_was_shown_is_what_is_submitted(database: Engine) -> None:
     assert rows(database, "SELECT state FROM jobs") == [("available",)]
 
 
+def test_a_secret_in_a_reason_is_not_kept(database: Engine) -> None:
+    add_failed(database, ErrorType.NETWORK_TIMEOUT)
+    reason = "  https://places.googleapis.com/v1/x?key=AIzaSyD-0123456789abcdef works again "
+    actions.submit_retry(database, ALL, actor=ANNA, token="t", reason=reason)
+    ((kept,),) = rows(database, "SELECT reason FROM retry_requests")
+    assert kept == "https://places.googleapis.com/v1/x?key=REDACTED works again"
+    ((said,),) = rows(database, "SELECT outcome FROM audit")
+    assert said.endswith(kept)
+    assert "AIza" not in said
+
+
 def test_what_changed_since_it_was_shown_is_shown_again_and_nothing_is_done(database: Engine) -> None:
     add_failed(database, ErrorType.NETWORK_TIMEOUT)
     shown = actions.preview_retry(database, ALL).plan

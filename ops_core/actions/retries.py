@@ -16,6 +16,7 @@ from ops_core.domain.retry_options import Options
 from ops_core.domain.retry_plan import RetryPlan
 from ops_core.settings import get_settings
 from ops_core.work.blocked import blocked
+from ops_core.work.reasons import clean
 
 
 def preview_retry(engine: Engine, scope: Scope, options: Options = Options()) -> Preview:
@@ -50,7 +51,7 @@ def submit_retry(
     """
     require(engine, actor, Role.OPERATOR, "submit_retry", scope.to_json())
     try:
-        return _submit(engine, scope, actor, token, options, expected, reason.strip())
+        return _submit(engine, scope, actor, token, options, expected, clean(reason))
     except Refused as refused:
         with engine.begin() as connection:
             _audit(connection, actor, scope, f"refused: {refused}")
@@ -72,6 +73,8 @@ def _submit(
     with engine.begin() as connection:
         if scope.request is not None and retries.request(connection, scope.request) is None:
             raise Refused(f"There is no retry #{scope.request}.")
+        if len(scope.venues) == 1 and places.venue_context(connection, scope.venues[0]) is None:
+            raise Refused(f"There is no venue #{scope.venues[0]}.")
         earlier = retries.request_of_token(connection, token)
         if earlier is None:
             written = retries.submit(
@@ -107,10 +110,6 @@ def rerun_failed(
 def retry_venue(engine: Engine, venue_id: int, *, actor: Actor, token: str) -> Submitted:
     """Order a retry of one venue's failed images. Raises `Refused` as `submit_retry` does."""
     scope = Scope(venues=(venue_id,))
-    require(engine, actor, Role.OPERATOR, "submit_retry", scope.to_json())
-    with engine.connect() as connection:
-        if places.venue_context(connection, venue_id) is None:
-            raise Refused(f"There is no venue #{venue_id}.")
     return submit_retry(engine, scope, actor=actor, token=token)
 
 

@@ -97,10 +97,11 @@ def claim(
 ) -> list[ClaimedImage]:
     """Those of `ids` that may be tried automatically now and that nobody else holds, best first.
 
-    A job tries an image once, lost tries aside. `suspects` are the images on which a worker died;
-    they are claimed by themselves only, so that they take no others with them. `at_once` does not
-    wait for an image's `not_before`: a person asked, and a provider's limits have their own say.
-    `override` claims failed images whatever they failed with and however often.
+    A job tries an image once, lost tries aside, unless these had the image set aside. `suspects` are
+    the images on which a worker died; they are claimed by themselves only, so that they take no others
+    with them. `at_once` does not wait for an image's `not_before`: a person asked, and a provider's
+    limits have their own say. `override` claims failed images whatever they failed with and however
+    often.
     """
     rows = connection.execute(
         text("""
@@ -110,7 +111,8 @@ def claim(
                 WHERE id = ANY(:ids) AND (:at_once OR not_before IS NULL OR not_before <= now())
                   AND (lost_claims > 0) = :suspects
                   AND NOT EXISTS (SELECT FROM attempts WHERE attempts.job_id = :job_id
-                                  AND attempts.image_id = images.id AND outcome = 'failed')
+                                  AND attempts.image_id = images.id
+                                  AND (outcome = 'failed' OR images.error_type = :worker_lost))
                   AND (state = 'discovered'
                        OR state = 'failed' AND error_type = ANY(CAST(:transient AS error_type[]))
                           AND retry_count < :max_retries
@@ -134,6 +136,7 @@ def claim(
             "suspects": suspects,
             "at_once": at_once,
             "override": override,
+            "worker_lost": ErrorType.WORKER_LOST.value,
         },
     ).all()
     return [

@@ -21,6 +21,9 @@ MAX_LOST_CLAIMS = 10
 #: When the jobs of a paused retry are due: never, as people count.
 HELD = datetime(2999, 1, 1, tzinfo=UTC)
 
+#: Longest a job of a cancelled retry waits, seconds: there is nothing to try, only others to wait for.
+LET_GO_WAIT = 3.0
+
 _ENQUEUE_LOCK = 0x656E7271
 
 
@@ -262,13 +265,15 @@ def try_again(connection: Connection, job: ClaimedJob, *, error: str, delay: flo
 def put_off(connection: Connection, job: ClaimedJob, seconds: float) -> bool:
     """Give a job back that must wait for a provider's limit; the attempt does not count.
 
-    The job of a retry that was paused meanwhile is held.
+    The job of a retry that was paused meanwhile is held; that of one that was cancelled is due
+    soon, to let go of what it has.
     """
-    paused = False
+    state = None
     if request_id := job.args.get("request_id"):
         # whoever pauses or resumes it is done before, or comes after and finds the job
-        question = text("SELECT state = 'paused' FROM retry_requests WHERE id = :id FOR SHARE")
-        paused = bool(connection.scalar(question, {"id": int(request_id)}))
+        question = text("SELECT state::text FROM retry_requests WHERE id = :id FOR SHARE")
+        state = connection.scalar(question, {"id": int(request_id)})
+    wait = min(seconds, LET_GO_WAIT) if state == "cancelled" else seconds
     done = connection.execute(
         text("""
             UPDATE jobs SET claimed_by = NULL, claimed_until = NULL, hinted_at = NULL, state = 'available',
@@ -276,7 +281,7 @@ def put_off(connection: Connection, job: ClaimedJob, seconds: float) -> bool:
                 scheduled_at = CASE WHEN :paused THEN :held ELSE now() + make_interval(secs => :seconds) END
             WHERE id = :id AND claim = :claim AND state = 'executing'
         """),
-        {"id": job.id, "claim": job.claim, "seconds": seconds, "paused": paused, "held": HELD},
+        {"id": job.id, "claim": job.claim, "seconds": wait, "paused": state == "paused", "held": HELD},
     )
     return done.rowcount == 1
 

@@ -22,8 +22,9 @@ from ops_core.domain.retries import OPEN_ITEM_STATES, ItemState, RequestState, S
 from ops_core.domain.retry_options import Options
 from ops_core.domain.retry_plan import ItemEnd, RetryPlan, SkipReason
 
-#: Longest a statement of `submit` may take, milliseconds: half a million items outlast the usual limit.
-SUBMIT_TIMEOUT_MS = 120_000
+#: Longest a statement on all items of a request may take, milliseconds: half a million of them outlast
+#: the usual limit on a busy machine, and what could be ordered must be possible to cancel.
+ALL_ITEMS_TIMEOUT_MS = 120_000
 
 _SCAN_LOCK = 0x7363616E
 
@@ -70,6 +71,13 @@ class Written:
     forecast: Forecast
 
 
+def take_time(connection: Connection) -> None:
+    """Let the statements of this transaction take as long as all items of a request may need."""
+    connection.execute(
+        text("SELECT set_config('statement_timeout', :limit, true)"), {"limit": str(ALL_ITEMS_TIMEOUT_MS)}
+    )
+
+
 def submit(
     connection: Connection,
     scope: Scope,
@@ -86,9 +94,7 @@ def submit(
     An image that another request takes up at the same moment stays with one of the two. Nothing is
     handed to workers here: `db.retry_release` does that, when it is time.
     """
-    connection.execute(
-        text("SELECT set_config('statement_timeout', :limit, true)"), {"limit": str(SUBMIT_TIMEOUT_MS)}
-    )
+    take_time(connection)
     request_id = connection.scalar(
         insert(RetryRequest)
         .values(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, text
 
-from ops_core.db import jobs, retries
+from ops_core.db import jobs, retries, retry_release
 from ops_core.domain.retries import ItemState
 
 
@@ -18,17 +18,17 @@ def pause(connection: Connection, request_id: int, why: str) -> None:
 
 
 def resume(connection: Connection, request_id: int) -> list[int]:
-    """Go on; a sample that did badly is not asked again. The jobs that may run now."""
+    """Go on; a sample that stopped the request is not asked again. The jobs that may run now."""
+    # who paused it before the sample was judged has not said what to do should it do badly
+    stop = retry_release.sample_stop(connection, request_id)
     connection.execute(
         text("""
             UPDATE retry_requests SET state_reason = NULL,
                 state = (CASE WHEN started_at IS NULL THEN 'pending' ELSE 'running' END)::request_state,
-                sample_decided = sample_decided OR NOT EXISTS (
-                    SELECT FROM retry_items
-                    WHERE request_id = :id AND sample AND state IN ('queued', 'running'))
+                sample_decided = sample_decided OR coalesce(state_reason = CAST(:stop AS text), false)
             WHERE id = :id
         """),
-        {"id": request_id},
+        {"id": request_id, "stop": stop},
     )
     jobs.unhold(connection, request_id)
     waiting = text("""
@@ -40,6 +40,7 @@ def resume(connection: Connection, request_id: int) -> list[int]:
 
 def cancel(connection: Connection, request_id: int, why: str) -> None:
     """Let go of all images that no worker has begun; the workers end the rest of the jobs soon."""
+    retries.take_time(connection)
     connection.execute(
         text("UPDATE retry_requests SET state = 'cancelled', state_reason = :why WHERE id = :id"),
         {"id": request_id, "why": why},

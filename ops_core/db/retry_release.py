@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from ops_core.domain.retry_flow import Portion, Sample, Standing, portion
+from ops_core.domain.retry_flow import Portion, Sample, Standing, portion, stop_reason
 from ops_core.domain.retry_options import Options
 
 _DUE = text("""
@@ -109,6 +109,18 @@ def release(connection: Connection, request_id: int, *, max_attempts: int) -> li
     return [job.id for job in jobs]
 
 
+def sample_stop(connection: Connection, request_id: int) -> str | None:
+    """Why the sample of a request stops it; None if it does not, has not ended or there is none."""
+    stored = text("SELECT options FROM retry_requests WHERE id = :id")
+    options = Options.from_json(connection.execute(stored, {"id": request_id}).scalar_one())
+    sample = _sample(connection, request_id)
+    return None if not options.sample or sample.open else stop_reason(sample, options.sample_share)
+
+
+def _sample(connection: Connection, request_id: int) -> Sample:
+    return Sample(**connection.execute(_SAMPLE, {"id": request_id}).one()._mapping)
+
+
 def _standing(connection: Connection, row: Row[Any], options: Options) -> Standing:
     which = {"id": row.id}
     begun = {row.provider: row.images for row in connection.execute(_BEGUN, which)}
@@ -119,7 +131,7 @@ def _standing(connection: Connection, row: Row[Any], options: Options) -> Standi
         spent += sum((images * prices.get(code, Decimal(0)) for code, images in begun.items()), Decimal(0))
     sample = Sample()
     if options.sample and not row.sample_decided:
-        sample = Sample(**connection.execute(_SAMPLE, which).one()._mapping)
+        sample = _sample(connection, row.id)
     return Standing(
         options=options,
         begun=begun,

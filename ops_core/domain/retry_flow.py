@@ -70,7 +70,7 @@ def portion(standing: Standing, now: datetime) -> Portion:
         if standing.sample.open:
             only_sample = True
         else:
-            stop = _stop(standing.sample, options.sample_share)
+            stop = stop_reason(standing.sample, options.sample_share)
             if stop:
                 return Portion(stop=stop)
             decided = True
@@ -79,7 +79,12 @@ def portion(standing: Standing, now: datetime) -> Portion:
     drip_from, gap = None, timedelta(0)
     if options.per_hour is not None:
         drip_from, gap, dripping = _drip(options.per_hour, standing.drip_at, now)
-        total = min(total, dripping)
+        # what workers have and do not get to, as while none runs, would begin all at once
+        behind = _burst(options.per_hour)
+        rooms = {
+            code: min(room, max(0, behind - standing.begun.get(code, 0))) for code, room in rooms.items()
+        }
+        total = min(dripping, sum(rooms.values()))
     if options.usd_per_day is not None:
         rooms = _affordable(rooms, standing.prices, options.usd_per_day - standing.spent_usd)
         total = min(total, sum(rooms.values()))
@@ -93,7 +98,8 @@ def portion(standing: Standing, now: datetime) -> Portion:
     )
 
 
-def _stop(sample: Sample, needed: float) -> str | None:
+def stop_reason(sample: Sample, needed: float) -> str | None:
+    """Why a retry whose sample has ended so stops; None: at a share of `needed` or more it goes on."""
     if sample.share is None:
         return "none of the sample could be tried"
     if sample.share >= needed:
@@ -104,9 +110,14 @@ def _stop(sample: Sample, needed: float) -> str | None:
     )
 
 
+def _burst(per_hour: int) -> int:
+    """Images of a drip that may begin at once."""
+    return max(1, int(per_hour * _BURST_SHARE))
+
+
 def _drip(per_hour: int, drip_at: datetime | None, now: datetime) -> tuple[datetime, timedelta, int]:
     """The cell rate algorithm: no hour ever sees more than `per_hour` begin."""
-    burst = max(1, int(per_hour * _BURST_SHARE))
+    burst = _burst(per_hour)
     gap = timedelta(seconds=3600 / (per_hour - burst + 1))
     start = max(drip_at or now, now)
     allowed = int((now + (burst - 1) * gap - start) / gap) + 1 if start <= now + (burst - 1) * gap else 0

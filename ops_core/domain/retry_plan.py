@@ -245,18 +245,23 @@ def item_end(
     at_limit: bool,
     tried: AttemptOutcome | None,
     tried_error: ErrorType | None,
+    blocked: SkipReason | None = None,
     override: bool = False,
 ) -> ItemEnd | None:
     """How an image ends in its request, from what it is now and the job's last try of it.
 
     None while it is open: somebody holds it, or it may still be tried. A try that a dying worker left
-    behind is tried again, unless nothing is to be tried any more.
+    behind is tried again, unless nothing is to be tried any more, or so many died that the image was set
+    aside: an override is a person's word for one more try, not for one more worker after the other.
     """
     if tried is AttemptOutcome.UPLOADED:
         return ItemEnd(ItemState.UPLOADED)
     if tried is AttemptOutcome.FAILED:
         return ItemEnd(ItemState.FAILED, tried_error)
-    reason = skip_reason(state, error_type, at_limit=at_limit, override=override)
+    set_aside = state is ImageState.FAILED and error_type is ErrorType.WORKER_LOST
+    if tried is AttemptOutcome.LOST and set_aside:
+        return ItemEnd(ItemState.FAILED, tried_error)
+    reason = skip_reason(state, error_type, at_limit=at_limit, blocked=blocked, override=override)
     if reason in (None, SkipReason.IN_FLIGHT):
         return None
     if tried is AttemptOutcome.LOST and reason is not SkipReason.RECOVERED:

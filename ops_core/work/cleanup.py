@@ -25,7 +25,7 @@ from ops_core.work.session import owner_name
 
 log = logging.getLogger(__name__)
 
-#: Seconds the scan may take: one transaction of few statements (`db.retries.SUBMIT_TIMEOUT_MS`).
+#: Seconds the scan may take: one transaction of few statements (`db.retries.ALL_ITEMS_TIMEOUT_MS`).
 LEASE = 300.0
 
 

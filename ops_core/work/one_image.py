@@ -97,12 +97,12 @@ def _was_begun(image: ClaimedImage) -> bool:
 async def _download(session: Session, image: ClaimedImage, spent: _Spent) -> bytes:
     source, provider = SOURCES.get(image.provider), spent.provider
     if source is None or provider is None:
-        raise Failed(Failure(ErrorType.NOT_CONFIGURED, f"{image.provider} is switched off or not known"))
+        raise _not_askable(image, f"{image.provider} is switched off or not known")
     if provider.paused_for:
         raise PutOff(min(provider.paused_for, MAX_BLOCK))
     reason = source.not_ready(session.settings)
     if reason:
-        raise Failed(Failure(ErrorType.NOT_CONFIGURED, reason))
+        raise _not_askable(image, reason)
     await session.permits.check(image.provider)
     spent.asked = True
     try:
@@ -121,6 +121,11 @@ async def _download(session: Session, image: ClaimedImage, spent: _Spent) -> byt
             raise
         said = f"The photo's name expired, and its new one was refused too: {failure.detail}"
         raise Failed(replace(failure, detail=said)) from None
+
+
+def _not_askable(image: ClaimedImage, reason: str) -> Exception:
+    # what failed before keeps its error and its retries: one that nobody makes must not make it final
+    return PutOff(0) if image.is_retry else Failed(Failure(ErrorType.NOT_CONFIGURED, reason))
 
 
 async def _fetch(session: Session, source: PhotoSource, image: ClaimedImage, spent: _Spent) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -27,7 +27,7 @@ from ops_core.settings import Settings
 from ops_core.work import job_runs, report, upload
 from ops_core.work.job_runs import IN_OTHER_HANDS, TakenOver
 from ops_core.work.rate_limits import PutOff
-from ops_core.work.session import Session
+from ops_core.work.session import Session, askable
 
 _TRIED = (ItemState.UPLOADED, ItemState.FAILED)
 
@@ -58,7 +58,8 @@ async def _retry(session: Session, job: ClaimedJob) -> None:
         override=_override(job),
         request_id=_request_id(job),
     )
-    wait = await asyncio.to_thread(_finish, session, job, waits)
+    can_be_asked = askable(session.providers, session.settings)
+    wait = await asyncio.to_thread(_finish, session, job, waits, can_be_asked)
     if wait is not None:
         raise PutOff(wait)
 
@@ -83,14 +84,19 @@ def _begin(session: Session, job: ClaimedJob) -> list[int] | None:
         return [item.image_id for item in retries.open_items(connection, job.id)]
 
 
-def _finish(session: Session, job: ClaimedJob, waits: Mapping[int, float]) -> float | None:
-    """End the job, or say in how many seconds it makes sense to look at its images again."""
+def _finish(
+    session: Session, job: ClaimedJob, waits: Mapping[int, float], can_be_asked: Collection[str]
+) -> float | None:
+    """End the job, or say in how many seconds it makes sense to look at its images again.
+
+    What is left of providers that were switched off since it was ordered is skipped.
+    """
     with session.engine.begin() as connection:
         # pausing and cancelling wait meanwhile
         state = retries.hold(connection, _request_id(job))
         items = retries.open_items(connection, job.id)
         tries = job_providers.tries(connection, job.id)
-        ends = _ends(job, items, tries)
+        ends = _ends(job, items, tries, can_be_asked)
         if state is RequestState.CANCELLED:
             ends = _let_go(items, ends)
         unsettled = [image_id for image_id, end in ends.items() if end is None]
@@ -115,7 +121,12 @@ def _discard(session: Session, job: ClaimedJob, error: str) -> None:
         _write_end(connection, job, items, tries, ends, error)
 
 
-def _ends(job: ClaimedJob, items: Sequence[OpenItem], tries: Sequence[JobTry]) -> dict[int, ItemEnd | None]:
+def _ends(
+    job: ClaimedJob,
+    items: Sequence[OpenItem],
+    tries: Sequence[JobTry],
+    can_be_asked: Collection[str] | None = None,
+) -> dict[int, ItemEnd | None]:
     last = {each.image_id: each for each in tries}
     return {
         item.image_id: item_end(
@@ -124,6 +135,9 @@ def _ends(job: ClaimedJob, items: Sequence[OpenItem], tries: Sequence[JobTry]) -
             at_limit=item.at_limit,
             tried=last[item.image_id].outcome if item.image_id in last else None,
             tried_error=last[item.image_id].error_type if item.image_id in last else None,
+            blocked=(
+                SkipReason.PAUSED if can_be_asked is not None and item.provider not in can_be_asked else None
+            ),
             override=_override(job),
         )
         for item in items

@@ -110,6 +110,11 @@ class _Current(Mapping[str, Value]):
         return self.items_now.items()
 
 
+def askable(active: Collection[str], settings: Settings) -> list[str]:
+    """Those of the `active` providers, by code, that have a source here which is set up."""
+    return [code for code in active if code in SOURCES and SOURCES[code].not_ready(settings) is None]
+
+
 class _Facts:
     """What is known of the providers, and the lanes that are divided among them."""
 
@@ -123,11 +128,8 @@ class _Facts:
         self.limits.items_now = {code: provider.limits for code, provider in active.items()}
         self.providers.items_now = active
         # who cannot be asked at all needs no share
-        sharing = [
-            code for code in active if code in SOURCES and SOURCES[code].not_ready(self._settings) is None
-        ]
         for lanes in self._lanes:
-            lanes.share(sharing)
+            lanes.share(askable(active, self._settings))
 
 
 @asynccontextmanager

@@ -125,6 +125,17 @@ def test_what_was_shown_is_what_is_submitted(database: Engine) -> None:
     assert rows(database, "SELECT state FROM jobs") == [("available",)]
 
 
+def test_a_secret_in_a_reason_is_not_kept(database: Engine) -> None:
+    add_failed(database, ErrorType.NETWORK_TIMEOUT)
+    reason = "  https://places.googleapis.com/v1/x?key=AIzaSyD-0123456789abcdef works again "
+    actions.submit_retry(database, ALL, actor=ANNA, token="t", reason=reason)
+    ((kept,),) = rows(database, "SELECT reason FROM retry_requests")
+    assert kept == "https://places.googleapis.com/v1/x?key=REDACTED works again"
+    ((said,),) = rows(database, "SELECT outcome FROM audit")
+    assert said.endswith(kept)
+    assert "AIza" not in said
+
+
 def test_what_changed_since_it_was_shown_is_shown_again_and_nothing_is_done(database: Engine) -> None:
     add_failed(database, ErrorType.NETWORK_TIMEOUT)
     shown = actions.preview_retry(database, ALL).plan
@@ -161,6 +172,9 @@ def test_nothing_to_retry_is_said_with_its_reasons(database: Engine) -> None:
 def test_a_venue_that_is_not_there_is_said(database: Engine) -> None:
     with pytest.raises(actions.Refused, match="There is no venue #12"):
         actions.retry_venue(database, 12, actor=ANNA, token="t")
+    assert rows(database, "SELECT actor, action, scope, outcome FROM audit") == [
+        ("anna", "submit_retry", {"venues": [12]}, "refused: There is no venue #12.")
+    ]
 
 
 def test_a_click_that_comes_twice_finds_the_first_request(database: Engine) -> None:

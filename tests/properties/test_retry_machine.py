@@ -215,7 +215,7 @@ class Retries(RuleBasedStateMachine):
     def _end(self, run: Run) -> None:
         session = SimpleNamespace(engine=self.engine)
         try:
-            wait = retry._finish(session, run.job, {})
+            wait = retry._finish(session, run.job, {}, ["google_places", "wikimedia_commons"])
             if wait is not None:
                 with self.engine.begin() as connection:
                     jobs.put_off(connection, run.job, wait)

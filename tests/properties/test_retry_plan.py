@@ -19,6 +19,7 @@ from ops_core.domain.jobs import JobKind, JobOutcome
 from ops_core.domain.retries import Failures, ItemState, Scope
 from ops_core.domain.retry_plan import (
     Group,
+    ItemEnd,
     RetryPlan,
     SkipReason,
     in_words,
@@ -255,6 +256,19 @@ def test_an_image_ends_once_nothing_can_happen_to_it_any_more(
         assert end.reason == reason
     if end.state is ItemState.FAILED:
         assert end.reason == error
+
+
+@pytest.mark.parametrize("override", [False, True])
+def test_an_image_that_was_set_aside_in_a_retry_ends_failed(override: bool) -> None:
+    end = item_end(
+        ImageState.FAILED,
+        ErrorType.WORKER_LOST,
+        at_limit=False,
+        tried=AttemptOutcome.LOST,
+        tried_error=ErrorType.WORKER_LOST,
+        override=override,
+    )
+    assert end == ItemEnd(ItemState.FAILED, ErrorType.WORKER_LOST)
 
 
 def test_the_limit_is_the_one_of_the_rule() -> None:

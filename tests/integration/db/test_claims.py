@@ -211,6 +211,17 @@ def test_a_lost_override_on_an_exhausted_image_leaves_it_set_aside(database: Eng
     assert claim(database, [image_id], "w", suspects=True, override=True)
 
 
+def test_an_override_gives_an_image_that_kills_its_workers_one_more_try_and_no_more(database: Engine) -> None:
+    with database.begin() as connection:
+        image_id = make_image(connection, state="failed", error_type="worker_lost", lost_claims=3).id
+    assert claim(database, [image_id], "w", lease=-1, suspects=True, override=True)
+    with database.begin() as connection:
+        images.release_expired(connection, max_lost_claims=3)
+    assert claim(database, [image_id], "w", suspects=True, override=True) == []
+    # another order is another word
+    assert claim(database, [image_id], "w", job=2, suspects=True, override=True)
+
+
 def test_retries_by_override_never_count_above_the_limit(database: Engine) -> None:
     with database.begin() as connection:
         image_id = make_image(connection, state="failed", error_type="not_found", retry_count=2).id

@@ -198,3 +198,17 @@ def test_a_job_that_is_given_back_in_a_pause_is_held(database: Engine, state: st
     (row,) = rows(database, "SELECT state, attempt, scheduled_at FROM jobs")
     assert (row.state, row.attempt) == ("available", 0)
     assert (row.scheduled_at == HELD) is is_held
+
+
+def test_a_cancelled_retry_does_not_wait_for_its_provider(database: Engine) -> None:
+    request = add_request(database, "running")
+    add(database, due_in=-1, request_id=request, args={"request_id": request, "venue_id": 1})
+    (claimed,) = claim_due(database)
+    with database.begin() as connection:
+        connection.execute(text("UPDATE retry_requests SET state = 'cancelled'"))
+
+    with database.begin() as connection:
+        assert jobs.put_off(connection, claimed, 3600)
+
+    (row,) = rows(database, "SELECT extract(epoch FROM scheduled_at - now()) AS wait FROM jobs")
+    assert row.wait <= jobs.LET_GO_WAIT

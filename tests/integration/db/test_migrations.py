@@ -74,6 +74,55 @@ def test_a_downgrade_leaves_nothing_behind(postgres: TestServer) -> None:
         assert kinds == 0
 
 
+@pytest.mark.timeout(60)
+def test_what_earlier_retries_did_is_counted_also_where_they_were_large(postgres: TestServer) -> None:
+    with postgres.empty() as url:
+        migrate.upgrade(url, "0002")
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
+            connection.execute(text("INSERT INTO retry_requests (token, actor) VALUES ('t', 'anna')"))
+            connection.execute(
+                text("""
+                    INSERT INTO venues (natural_key, name, slug, city_id)
+                    SELECT n, 'V', 'v', 1 FROM generate_series(1, 40000) AS n
+                """)
+            )
+            connection.execute(
+                text("""
+                    INSERT INTO jobs (kind, actor, venue_id, request_id, state, status, finished_at)
+                    SELECT 'retry', 'anna', n, 1, 'completed', 'success', now()
+                    FROM generate_series(1, 40000) AS n WHERE n % 2 = 1
+                """)
+            )
+            connection.execute(
+                text("""
+                    INSERT INTO images (venue_id, provider, provider_ref, state, error_type)
+                    SELECT n, 'google_places', n, 'failed', 'network_timeout'
+                    FROM generate_series(1, 40000) AS n
+                """)
+            )
+            connection.execute(
+                text("""
+                    INSERT INTO retry_items (request_id, image_id, state)
+                    SELECT 1, id, (CASE WHEN venue_id % 2 = 1 THEN 'failed' ELSE 'queued' END)::item_state
+                    FROM images
+                """)
+            )
+        migrate.upgrade(url)
+        with engine.connect() as connection:
+            row = connection.execute(text("SELECT * FROM retry_requests")).one()
+            assert (row.images, row.failed, row.uploaded) == (40_000, 20_000, 0)
+            wrong = """
+                SELECT count(*) FROM retry_items JOIN images ON images.id = image_id
+                LEFT JOIN jobs ON jobs.venue_id = images.venue_id
+                WHERE retry_items.job_id IS DISTINCT FROM jobs.id OR retry_items.provider <> images.provider
+            """
+            assert connection.scalar(text(wrong)) == 0
+            assert connection.scalar(text("SELECT count(job_id) FROM retry_items")) == 20_000
+        engine.dispose()
+
+
 def test_attempts_have_a_partition_for_every_month_ahead_also_over_new_year(database: Engine) -> None:
     december = datetime(2031, 12, 31, 23, 59, tzinfo=UTC)
     with database.begin() as connection:

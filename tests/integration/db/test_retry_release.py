@@ -166,16 +166,32 @@ def test_a_full_window_of_one_provider_does_not_hold_up_another(
 def test_a_drip_begins_as_many_as_its_hour_allows(connection: Connection) -> None:
     fail(connection, 6)
     request_id = order(connection, per_hour=4)
-    release(connection, request_id)
+    (first,) = release(connection, request_id)
     assert begun(connection) == 1
+    end(connection, request_id, first, ItemState.UPLOADED)
     release(connection, request_id)
     assert begun(connection) == 1
     wait(connection, 901)
-    release(connection, request_id)
+    (second,) = release(connection, request_id)
     assert begun(connection) == 2
+    end(connection, request_id, second, ItemState.UPLOADED)
     wait(connection, 3600)  # a dispatcher that slept does not catch up
     release(connection, request_id)
     assert begun(connection) == 3
+
+
+def test_a_drip_does_not_pile_up_while_no_worker_runs(connection: Connection) -> None:
+    fail(connection, 8)
+    fail(connection, 4, provider="wikimedia_commons")
+    request_id = order(connection, per_hour=60)
+    for _ in range(10):
+        release(connection, request_id)
+        wait(connection, 600)
+    question = text("SELECT provider, count(*) FROM retry_items WHERE job_id IS NOT NULL GROUP BY 1")
+    assert {tuple(row) for row in connection.execute(question)} == {
+        ("google_places", 1),
+        ("wikimedia_commons", 1),
+    }
 
 
 def test_a_drip_by_money_begins_what_the_day_pays_for(connection: Connection) -> None:
@@ -248,6 +264,35 @@ def test_a_sample_that_did_badly_stops_and_says_why_until_a_person_goes_on(conne
     assert the(connection, request_id).state_reason is None
 
 
+def test_a_sample_that_ends_badly_during_a_person_s_pause_is_judged_when_it_goes_on(
+    connection: Connection,
+) -> None:
+    fail(connection, 6)
+    request_id = order(connection, sample=2, sample_share=0.8)
+    made = release(connection, request_id)
+    claimed = jobs.claim(connection, made, owner="w", lease_seconds=60)
+    for job in claimed:
+        retries.begin(connection, request_id, job.id)
+    retry_control.pause(connection, request_id, "paused by anna")
+    # what workers have begun finishes meanwhile
+    for job in claimed:
+        failed = {item.image_id: ItemEnd(ItemState.FAILED) for item in retries.open_items(connection, job.id)}
+        retries.end_items(connection, request_id, failed)
+
+    retry_control.resume(connection, request_id)
+
+    assert release(connection, request_id) == []
+    assert begun(connection) == 2
+    request = the(connection, request_id)
+    assert (request.state, request.state_reason) == (
+        RequestState.PAUSED,
+        "the sample came to 0 of 2 uploaded (0%), below 80%",
+    )
+    retry_control.resume(connection, request_id)
+    release(connection, request_id)
+    assert begun(connection) == 6
+
+
 def test_a_pause_holds_what_no_worker_has_and_resuming_brings_it_back(connection: Connection) -> None:
     fail(connection, 6)
     request_id = order(connection, per_hour=6000)
@@ -311,6 +356,14 @@ def test_a_cancel_lets_go_of_all_that_no_worker_has_begun(
     request = the(connection, request_id)
     assert (request.state, request.open, request.let_go) == (RequestState.CANCELLED, 0, 10)
     assert request.finished_at is not None
+
+
+def test_what_could_be_ordered_can_be_cancelled_however_long_that_takes(connection: Connection) -> None:
+    fail(connection, 1)
+    request_id = order(connection)
+    connection.execute(text("SET LOCAL statement_timeout = '30s'"))
+    retry_control.cancel(connection, request_id, "cancelled by anna")
+    assert connection.scalar(text("SHOW statement_timeout")) == "2min"
 
 
 def test_cancelling_before_anything_began_ends_it_at_once(connection: Connection) -> None:

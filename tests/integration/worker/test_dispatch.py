@@ -8,13 +8,14 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import Engine, text
 
-from ops_core.db import jobs
+from ops_core.db import jobs, retries
 from ops_core.db.leader import leadership
 from ops_core.domain.jobs import JobKind
+from ops_core.domain.retries import Scope
 from ops_core.settings import Settings
 from ops_core.work import dispatch
 from ops_core.work.dispatch import NotSent
-from tests.support.factories import make_city, make_job, make_venue
+from tests.support.factories import make_city, make_image, make_job, make_venue
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.postgres
@@ -50,21 +51,37 @@ def test_due_jobs_are_sent_in_order_in_messages_of_a_few(database: Engine) -> No
     assert dispatch.tell(database, SETTINGS, told) == 0
 
 
+def test_a_retry_with_which_something_is_wrong_holds_up_nothing_else(database: Engine) -> None:
+    with database.begin() as connection:
+        venue = make_venue(connection)
+        for token in ("wrong", "right"):
+            make_image(connection, venue, state="failed", error_type="network_timeout")
+            retries.submit(connection, Scope(everything=True), actor="anna", token=token)
+        # a parent that is not there
+        connection.execute(text("UPDATE retry_requests SET scan_id = 99 WHERE token = 'wrong'"))
+    told = Told()
+    dispatch.round_(database, SETTINGS, told)
+    assert [kind for kind, _ in told.messages] == [JobKind.RETRY]
+    with database.connect() as connection:
+        states = connection.execute(text("SELECT token, state FROM retry_requests ORDER BY id")).all()
+    assert [tuple(row) for row in states] == [("wrong", "pending"), ("right", "running")]
+
+
 def test_each_message_is_of_one_kind_and_whoever_is_due_first_goes_first(database: Engine) -> None:
     enrichments = add_jobs(database, 6)
     with database.begin() as connection:
-        retries = [make_job(connection, make_venue(connection), kind="retry", state="available").id]
+        retry_jobs = [make_job(connection, make_venue(connection), kind="retry", state="available").id]
         scan = jobs.enqueue(connection, JobKind.CLEANUP, actor="a")
         connection.execute(
             text("UPDATE jobs SET scheduled_at = now() - interval '1 hour' WHERE id = ANY(:ids)"),
-            {"ids": [*retries, enrichments[5]]},
+            {"ids": [*retry_jobs, enrichments[5]]},
         )
     told = Told()
     dispatch.tell(database, SETTINGS, told)
     assert told.messages == [
         (JobKind.CLEANUP, [scan]),
         (JobKind.ENRICHMENT, [enrichments[5], *enrichments[:3]]),
-        (JobKind.RETRY, retries),
+        (JobKind.RETRY, retry_jobs),
         (JobKind.ENRICHMENT, enrichments[3:5]),
     ]
 

@@ -267,6 +267,32 @@ def test_a_provider_that_asked_for_silence_is_given_it_and_the_other_goes_on(sys
     assert set(system.agree()) == {"uploaded"}
 
 
+def test_what_failed_at_a_provider_that_was_switched_off_since_is_skipped_and_can_be_ordered_again(
+    system: System,
+) -> None:
+    fail_all(system, 1)
+    request_id = submit(system)
+    before = system.rows("SELECT id, state, error_type, retry_count, tries FROM images ORDER BY id")
+    here = system.value("SELECT count(*) FROM images WHERE provider = 'wikimedia_commons'")
+    change(system, "UPDATE providers SET active = false WHERE code = 'google_places'")
+
+    run(system)
+
+    elsewhere = len(before) - here
+    assert ends(system, request_id) == {ItemState.UPLOADED: here, ItemState.SKIPPED: elsewhere}
+    reasons = system.rows("SELECT DISTINCT reason FROM retry_items WHERE state = 'skipped'")
+    assert [row.reason for row in reasons] == ["paused"]
+    assert request(system, request_id).state is RequestState.COMPLETED
+    after = system.rows(
+        "SELECT id, state, error_type, retry_count, tries FROM images"
+        " WHERE provider = 'google_places' ORDER BY id"
+    )
+    assert set(after) <= set(before)
+    change(system, "UPDATE providers SET active = true")
+    assert actions.preview_retry(system.engine, ALL).plan.images == elsewhere
+    system.agree()
+
+
 def test_an_error_that_lasts_ends_the_job_and_says_what_was_not_reached(system: System) -> None:
     fail_all(system, 1)
     request_id = submit(system)

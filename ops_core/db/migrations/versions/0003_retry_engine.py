@@ -97,10 +97,14 @@ def _items() -> None:
     op.add_column("retry_items", sa.Column("job_id", sa.BigInteger()))
     op.execute(
         """
-        UPDATE retry_items SET provider = images.provider, job_id = (
-            SELECT jobs.id FROM jobs
-            WHERE jobs.request_id = retry_items.request_id AND jobs.venue_id = images.venue_id)
-        FROM images WHERE images.id = retry_items.image_id
+        UPDATE retry_items SET provider = found.provider, job_id = found.job_id
+        FROM (
+            -- joined as a whole: asked item by item, each would walk all jobs of its request
+            SELECT items.request_id, items.image_id, images.provider, jobs.id AS job_id
+            FROM retry_items AS items JOIN images ON images.id = items.image_id
+            LEFT JOIN jobs ON jobs.request_id = items.request_id AND jobs.venue_id = images.venue_id
+        ) AS found
+        WHERE found.request_id = retry_items.request_id AND found.image_id = retry_items.image_id
         """
     )
     op.alter_column("retry_items", "provider", nullable=False)

@@ -77,7 +77,7 @@ def standing(request: Request, now: datetime) -> Standing:
             return Standing.RUNNING
         case RequestState.PAUSED:
             sample = sample_of(request)
-            return Standing.STOPPED if sample and sample.ended == sample.images else Standing.PAUSED
+            return Standing.STOPPED if sample and sample.did_badly else Standing.PAUSED
         case RequestState.COMPLETED:
             return Standing.COMPLETED
         case RequestState.CANCELLED:
@@ -92,6 +92,11 @@ class SampleSoFar:
     ended: int
     uploaded: int
     share: float  #: Of uploads, from which it goes on by itself.
+
+    @property
+    def did_badly(self) -> bool:
+        """Whether all of it has ended, with fewer uploads than it takes to go on."""
+        return self.ended == self.images and self.uploaded < self.share * self.images
 
 
 def sample_of(request: Request) -> SampleSoFar | None:

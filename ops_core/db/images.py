@@ -60,7 +60,7 @@ def discover(connection: Connection, venue_id: int, photos: Sequence[dict[str, A
         select(Image.id).where(Image.venue_id == venue_id).order_by(Image.id).with_for_update(key_share=True)
     )
     rows = sorted(photos, key=lambda photo: (photo["provider"], photo["provider_ref"]))
-    statement = insert(Image).values([{"venue_id": venue_id, **row} for row in rows])
+    statement = insert(Image)
     new = statement.excluded
     stored = Image.state == ImageState.UPLOADED
     measured = ("width", "height", "quality_score")
@@ -78,7 +78,9 @@ def discover(connection: Connection, venue_id: int, photos: Sequence[dict[str, A
                     for name in measured
                 },
             },
-        ).returning(Image.id, Image.provider, Image.provider_ref)
+        ).returning(Image.id, Image.provider, Image.provider_ref),
+        # as parameters and not as `values`, which would be compiled anew for every number of photos
+        [{"venue_id": venue_id, **row} for row in rows],
     )
     ids = {(row.provider, row.provider_ref): row.id for row in found}
     return [ids[photo["provider"], photo["provider_ref"]] for photo in photos]

@@ -45,14 +45,20 @@ def cancel(connection: Connection, request_id: int, why: str) -> None:
         text("UPDATE retry_requests SET state = 'cancelled', state_reason = :why WHERE id = :id"),
         {"id": request_id, "why": why},
     )
+    # all of them at once and in the order of everybody: the rest is changed below
+    connection.execute(
+        text("""
+            SELECT FROM jobs WHERE request_id = :id AND state IN ('available', 'retryable')
+            ORDER BY id FOR UPDATE
+        """),
+        {"id": request_id},
+    )
     let_go = connection.execute(
         text("""
             WITH untouched AS (
-                DELETE FROM jobs WHERE id IN (
-                    SELECT id FROM jobs
-                    WHERE request_id = :id AND state IN ('available', 'retryable')
-                      AND NOT EXISTS (SELECT FROM attempts WHERE attempts.job_id = jobs.id)
-                    ORDER BY id FOR UPDATE SKIP LOCKED)
+                DELETE FROM jobs
+                WHERE request_id = :id AND state IN ('available', 'retryable')
+                  AND NOT EXISTS (SELECT FROM attempts WHERE attempts.job_id = jobs.id)
                 RETURNING id
             )
             UPDATE retry_items SET state = 'released', finished_at = now(), job_id = NULL

@@ -67,7 +67,8 @@ def _providers(preview: Preview, names: Mapping[str, str]) -> None:
             ),
             "cost": column.NumberColumn("Cost", format="$%.3f", help="Expected, at the provider's prices"),
             "today": column.TextColumn(
-                "Today's limit", help="What this takes of what the provider allows in a day"
+                "Of today's limit",
+                help="What this takes of what the provider allows in a day, and what is used already",
             ),
             "time": column.TextColumn("Time", help="As fast as the provider's own limits allow"),
         },

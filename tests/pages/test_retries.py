@@ -129,7 +129,7 @@ def test_a_scheduled_retry_tells_its_begin_on_the_viewers_clock(database):
 def test_a_sample_tells_how_it_does_and_when_it_goes_on(database):
     with database.begin() as connection:
         make_request(connection, images=100, uploaded=3, failed=1, options=Options(sample=10))
-    assert "Sample: 4 of 10 done, 3 uploaded; goes on by itself at 80%" in texts(open_app(PAGE)).replace(
+    assert "Sample: 4 of 10 done, 3 uploaded; goes on by itself at 80 %" in texts(open_app(PAGE)).replace(
         "\\", ""
     )
 
@@ -142,7 +142,7 @@ def test_a_sample_that_did_badly_says_so_and_offers_to_go_on_anyway(database):
             failed=10,
             options=Options(sample=10),
             state=RequestState.PAUSED,
-            state_reason="the sample came to 0 of 10 uploaded (0%), below 80%",
+            state_reason="the sample came to 0 of 10 uploaded (0 %), below 80 %",
         )
     app = open_app(PAGE)
     assert "Stopped after its sample" in texts(app)

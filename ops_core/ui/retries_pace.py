@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ops_core.analytics.retry_frames import Standing, seconds_left, standing
 from ops_core.db.providers_now import ProviderNow
@@ -15,9 +15,6 @@ from ops_core.domain.retry_wishes import expected_time
 from ops_core.ui import retries_cached
 from ops_core.ui.retries_cached import Seen
 from ops_core.ui.retries_words import listed, rate_words
-
-#: Silence of which nothing is said: it is over before anybody has read it.
-_SHORT = timedelta(seconds=5)
 
 
 def pace(request: Request, seen: Seen, names: Mapping[str, str]) -> list[str]:
@@ -52,12 +49,8 @@ def not_asked(request: Request, providers: Iterable[ProviderNow], now: datetime)
         each.code
         for each in providers
         if each.code in needed
-        and (not each.active or each.paused_until or _is_silent(each, now) or not _is_admitted(each, now))
+        and (not each.active or each.paused_until or each.silent_until or not _is_admitted(each, now))
     ]
-
-
-def _is_silent(provider: ProviderNow, now: datetime) -> bool:
-    return provider.silent_until is not None and provider.silent_until > now + _SHORT
 
 
 def _is_admitted(provider: ProviderNow, now: datetime) -> bool:

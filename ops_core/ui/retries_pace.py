@@ -28,13 +28,14 @@ def pace(request: Request, seen: Seen, names: Mapping[str, str]) -> list[str]:
         return []
     now = retries_cached.providers_now()
     held = not_asked(request, now.providers, now.now)
-    if held and len(held) == len(request.plan.by_provider):
+    rate = seen.rates.get(request.id)
+    stands = rate is not None and not rate and _is_quiet(request, seen.now)
+    if held and (stands or len(held) == len(request.plan.by_provider)):
         return [f"waits for {listed([names.get(code, code) for code in held])}"]
     facts = []
-    rate = seen.rates.get(request.id)
     if rate:
         facts.append(rate_words(rate))
-    elif rate is not None and _is_quiet(request, seen.now):
+    elif stands:
         facts.append("nothing ended in the last minute")
     left = seconds_left(request, rate)
     if left is not None and (rate or not _is_quiet(request, seen.now)):

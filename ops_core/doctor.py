@@ -45,21 +45,12 @@ class Finding:
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Look at every piece, in the order in which they depend on each other."""
-    sandbox_url = settings.sandbox_url or _running_sandbox(settings)
-    settings = settings.model_copy(update={"sandbox_url": sandbox_url})
+    settings = settings.model_copy(update={"sandbox_url": settings.running_sandbox()})
     yield from _database(settings)
     yield from _broker(settings)
     yield _store(settings)
     yield from _providers(settings)
     yield from _sign_in(settings)
-
-
-def _running_sandbox(settings: Settings) -> str | None:
-    """The sandbox that the system in the data folder was started with."""
-    try:
-        return json.loads(settings.addresses_file.read_text()).get("SANDBOX_URL")
-    except (FileNotFoundError, ValueError):
-        return None
 
 
 def _database(settings: Settings) -> Iterator[Finding]:

@@ -305,6 +305,17 @@ class Settings(BaseSettings):
         """The broker to use: the setting, else the one `venue-ops up` runs in the data folder."""
         return self.broker_url or self._running("BROKER_URL")
 
+    def running_sandbox(self) -> str | None:
+        """The sandbox in use: the setting, else that of the system whose database this is; None for none."""
+        if self.sandbox_url:
+            return self.sandbox_url
+        try:
+            addresses = json.loads(self.addresses_file.read_text())
+        except (OSError, ValueError):
+            return None
+        ours = self.database_url in (None, _psycopg_url(addresses.get("DATABASE_URL", "")))
+        return addresses.get("SANDBOX_URL") if ours else None
+
     def _running(self, name: str) -> str:
         try:
             return str(json.loads(self.addresses_file.read_text())[name])

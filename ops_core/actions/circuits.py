@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine
 
 from ops_core.actions.outcomes import Refused
 from ops_core.actions.steps import require
-from ops_core.db import audit, circuits, providers
+from ops_core.db import audit, circuits, due_jobs, providers
 from ops_core.domain.access import Actor, Role
 from ops_core.domain.circuits import OVERRIDE_MINUTES, Circuit, overridden
 
@@ -23,6 +23,7 @@ def close_circuit(engine: Engine, provider: str, *, actor: Actor) -> Circuit:
     try:
         with engine.begin() as connection:
             closed = _close(connection, provider)
+            due_jobs.bring_forward(connection, provider)
             outcome = f"closed; does not open before {closed.overridden_until:%Y-%m-%d %H:%M:%S} UTC"
             audit.write(connection, actor=actor.name, action="close_circuit", scope=scope, outcome=outcome)
     except Refused as refused:

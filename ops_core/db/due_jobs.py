@@ -11,6 +11,9 @@ from ops_core.domain.jobs import JobKind
 
 _DUE = "state IN ('available', 'retryable') AND scheduled_at <= now()"
 
+#: Longest time for which an open circuit puts work off, seconds, with what is added to spread it.
+LONGEST_PUT_OFF = 150.0
+
 
 def claim_due(
     connection: Connection,
@@ -96,6 +99,25 @@ def take_due(
         (row.id, JobKind(row.kind))
         for row in sorted(rows, key=lambda row: (row.later, row.scheduled_at, row.id))
     ]
+
+
+def bring_forward(connection: Connection, provider: str) -> int:
+    """Work that was put off may be asked of `provider` again now; how many jobs.
+
+    What was put off for another reason meanwhile is put off once more: that costs it nothing. Held jobs,
+    and those whose attempt broke, keep their time.
+    """
+    return connection.execute(
+        text("""
+            UPDATE jobs SET scheduled_at = now(), hinted_at = NULL
+            WHERE id IN (SELECT id FROM jobs
+                         WHERE state = 'available' AND scheduled_at > now()
+                           AND scheduled_at < now() + make_interval(secs => :longest)
+                           AND (providers = '{}' OR :provider = ANY(providers))
+                         ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)
+        """),
+        {"provider": provider, "longest": LONGEST_PUT_OFF},
+    ).rowcount
 
 
 def forget_hints(connection: Connection, ids: Sequence[int]) -> None:

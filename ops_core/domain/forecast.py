@@ -45,6 +45,15 @@ class History:
     uploaded: int
 
 
+#: Expected uploads between bounds that are further apart than this share of the images say little.
+_VAGUE = 0.5
+
+
+def is_vague(low: float | None, high: float | None, images: int) -> bool:
+    """Whether uploads expected `low` to `high` of `images` are better given as that, without a number."""
+    return low is not None and high is not None and high - low > _VAGUE * images > 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindForecast:
     """What to expect of the images of one provider and error type."""

@@ -153,7 +153,9 @@ def _next_begin(hour: int, now: datetime) -> datetime:
 def _why(hours: tuple[Hour, ...], chosen: Hour) -> str:
     name = f"{chosen.hour:02d}:00 UTC"
     if chosen.failed_share is None:
-        return f"{name}: a quiet hour as a rule; nothing was tried in the last {DAYS} days to choose by."
+        return (
+            f"{name}: a quiet hour as a rule; the last {DAYS} days have no full hour of tries to choose by."
+        )
     tries = "1 try" if chosen.tries == 1 else f"{chosen.tries:,} tries"
     used = "" if chosen.used_share is None else f", {_percent(chosen.used_share)} of the limit used"
     failed = [hour.failed_share for hour in hours if hour.failed_share is not None]

@@ -106,7 +106,8 @@ def stop_reason(sample: Sample, needed: float) -> str | None:
         return None
     tried = sample.uploaded + sample.failed
     return (
-        f"the sample came to {sample.uploaded} of {tried} uploaded ({sample.share:.0%}), below {needed:.0%}"
+        f"the sample came to {sample.uploaded} of {tried} uploaded ({100 * sample.share:.0f} %), "
+        f"below {100 * needed:.0f} %"
     )
 
 

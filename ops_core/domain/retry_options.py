@@ -59,7 +59,7 @@ class Options:
             parts = [f"{said} {self.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"]
         if self.sample:
             images = "1 image" if self.sample == 1 else f"{self.sample:,} images"
-            parts.append(f"{images} first, on at {self.sample_share:.0%} uploaded")
+            parts.append(f"{images} first, the rest if {100 * self.sample_share:.0f} % come in")
         if self.per_hour is not None:
             parts.append(f"at most {self.per_hour:,} an hour")
         if self.usd_per_day is not None:

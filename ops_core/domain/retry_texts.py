@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from ops_core.domain.forecast import Forecast
+from ops_core.domain.forecast import Forecast, is_vague
 from ops_core.domain.off_peak import OffPeak
 from ops_core.domain.retries import Scope
 from ops_core.domain.retry_options import Options
@@ -55,10 +55,12 @@ def expectation(forecast: Forecast) -> str:
     if forecast.uploaded_low is not None and forecast.uploaded_high is not None:
         between = f" ({forecast.uploaded_low:,.0f} to {forecast.uploaded_high:,.0f})"
     retries = "1 retry" if tries == 1 else f"{tries:,} retries"
+    known = sum(kind.images for kind in forecast.kinds) - forecast.unknown
+    expected = f"{forecast.uploaded:,.0f}{between}"
+    if is_vague(forecast.uploaded_low, forecast.uploaded_high, known):
+        expected = f"{between[2:-1]} of {counted(known, 'image')}"
     unknown = f"; no history yet for {counted(forecast.unknown, 'image')}" if forecast.unknown else ""
-    return (
-        f"Expected uploads: {forecast.uploaded:,.0f}{between}, from {retries} in the last 30 days{unknown}."
-    )
+    return f"Expected uploads: {expected}, from {retries} in the last 30 days{unknown}."
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -15,9 +15,8 @@ from ops_core.ui.markdown import plain
 
 def draw(choice: OffPeak, *, zone: str) -> None:
     """The begin in words, the 24 hours as a strip in the viewer's time, and their numbers on request."""
-    local = choice.start.astimezone(ZoneInfo(zone))
-    why = choice.why.replace(f"{choice.start:%H:%M} UTC", f"{local:%H:%M}")
-    st.markdown(f"Begins **{retry_sentences.instant(choice.start, zone)}**. {plain(why)}")
+    why = choice.why.removeprefix(f"{choice.start:%H:%M} UTC: ")
+    st.markdown(f"Begins **{retry_sentences.instant(choice.start, zone)}**: {plain(why)}")
     theme = palette.DARK if st.context.theme.type == "dark" else palette.LIGHT
     st.plotly_chart(
         off_peak_chart.strip(choice, zone=ZoneInfo(zone), theme=theme),
@@ -27,8 +26,8 @@ def draw(choice: OffPeak, *, zone: str) -> None:
         alt="How many tries failed in each hour of the day, with the chosen hour marked",
     )
     st.caption(
-        f"Tries that failed by hour of the day ({plain(zone)}), last 14 days: pale is few, red is many, "
-        "a dash is no try. The frame is the chosen hour."
+        f"Tries that failed by hour of the day ({plain(zone)}), full hours of the last 14 days: "
+        "pale is few, red is many, a dash is no try. The frame is the chosen hour."
     )
     if st.toggle("Show the numbers", key="retry_off_peak_numbers"):
         hours = off_peak_chart.local_hours(choice, ZoneInfo(zone))

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -24,6 +24,10 @@ from ops_core.domain.retries import ItemState
 
 #: Open requests that strips look at; the newest.
 MOST_OPEN = 200
+
+#: Silence of a provider of which nothing is said: it is over before anybody has read it, and words that
+#: come and go would move the page.
+SHORT_SILENCE = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +109,14 @@ def providers_now() -> ProvidersNow:
         share.provider for request in all_open().requests.values() for share in request.plan.by_provider
     }
     with get_engine().connect() as connection:
-        return ProvidersNow(
-            now=operations.server_time(connection),
-            providers=providers_db.providers_now(connection, needed),
-        )
+        now = operations.server_time(connection)
+        found = providers_db.providers_now(connection, needed)
+    return ProvidersNow(now=now, providers=[_without_short_silence(each, now) for each in found])
+
+
+def _without_short_silence(provider: ProviderNow, now: datetime) -> ProviderNow:
+    is_short = provider.silent_until is not None and provider.silent_until <= now + SHORT_SILENCE
+    return replace(provider, silent_until=None) if is_short else provider
 
 
 def _seen(connection: Any, requests: Mapping[int, Request]) -> Seen:

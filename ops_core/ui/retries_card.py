@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 
 import streamlit as st
 
-from ops_core.analytics.retry_frames import Standing, ended_share, sample_of, seconds_left, standing
+from ops_core.analytics.retry_frames import ended_share, sample_of, standing
 from ops_core.db.retries import Request
-from ops_core.db.retry_lists import RATE_SECONDS
 from ops_core.domain.retry_plan import counted
-from ops_core.domain.retry_wishes import expected_time
 from ops_core.ui import badges, retries_controls, retries_place
 from ops_core.ui.fine_print import fine_print
 from ops_core.ui.markdown import plain
 from ops_core.ui.retries_cached import Seen
+from ops_core.ui.retries_pace import pace
 from ops_core.ui.retries_words import (
     done_words,
     mode_words,
-    rate_words,
     sample_words,
     scope_words,
     standing_badge,
@@ -40,7 +37,7 @@ def card(
     where = standing(request, seen.now)
     head, buttons = st.columns([5, 4], vertical_alignment="top")
     with head:
-        words = plain(scope_words(request.scope, seen.names, names))
+        words = plain(scope_words(request.scope, seen.names, names, zone))
         st.markdown(f"**{words}** {standing_badge(request, seen.now, zone)}")
         fine_print(" · ".join(_facts(request, zone)), *_remarks(request))
     with (
@@ -58,7 +55,7 @@ def card(
             args=(request.id,),
         )
     retries_controls.note(request.id)
-    st.progress(ended_share(request), text=_progress(request, where, seen, zone))
+    st.progress(ended_share(request), text=_progress(request, seen, names, zone))
     if request.started_at is not None or request.finished_at is not None:
         st.markdown(_counts(request))
 
@@ -100,30 +97,14 @@ def _remarks(request: Request) -> list[str]:
     return remarks
 
 
-def _progress(request: Request, where: Standing, seen: Seen, zone: str) -> str:
+def _progress(request: Request, seen: Seen, names: Mapping[str, str], zone: str) -> str:
     facts = [f"**{done_words(request)}**"]
     if request.finished_at is not None:
         begin = request.started_at or request.created_at
         facts.append(f"took {duration(request.finished_at - begin)}")
         facts.append(f"ended {moment(request.finished_at, zone)}")
         return " · ".join(facts)
-    rate = seen.rates.get(request.id)
-    if rate:
-        facts.append(rate_words(rate))
-    elif rate is not None and where is Standing.RUNNING and _is_quiet(request, seen.now):
-        facts.append("nothing ended in the last minute")
-    left = seconds_left(request, rate)
-    if left is not None:
-        facts.append(f"{expected_time(left)} left")
-    elif where in (Standing.SCHEDULED, Standing.WAITING) and request.forecast:
-        facts.append(f"will take {expected_time(request.forecast.seconds)}")
-    elif where is Standing.CANCELLING:
-        facts.append(f"{counted(request.open, 'image')} still on the way")
-    return " · ".join(facts)
-
-
-def _is_quiet(request: Request, now: datetime) -> bool:
-    return request.started_at is not None and (now - request.started_at).total_seconds() > RATE_SECONDS
+    return " · ".join([*facts, *map(plain, pace(request, seen, names))])
 
 
 def _counts(request: Request) -> str:

@@ -19,6 +19,7 @@ from ops_core.analytics import palette, retry_charts
 from ops_core.analytics.retry_frames import Comparison, compared
 from ops_core.db.retries import Request
 from ops_core.domain.errors import ErrorType, info
+from ops_core.domain.forecast import is_vague
 from ops_core.domain.retry_plan import counted
 from ops_core.domain.retry_wishes import expected_time
 from ops_core.ui import badges, retries_cached, retries_items, retries_place
@@ -42,9 +43,9 @@ def details(request: Request, seen: Seen, *, names: Mapping[str, str], zone: str
     left, right = st.columns(2, gap="medium")
     with left:
         st.markdown("**Forecast and result**")
-        _comparison(compared(request, seen.now), is_open=request.finished_at is None)
+        _comparison(compared(request, seen.now), images=request.images, is_open=request.finished_at is None)
     with right:
-        st.markdown("**Providers so far**")
+        st.markdown("**Providers so far**" if request.finished_at is None else "**Providers**")
         _providers(counts.ends, names)
     if len(counts.remaining):
         st.markdown("**What failed in it**")
@@ -117,13 +118,15 @@ def _open(request: Request, other: int, label: str) -> None:
     )
 
 
-def _comparison(found: Comparison, *, is_open: bool) -> None:
+def _comparison(found: Comparison, *, images: int, is_open: bool) -> None:
     so_far = " so far" if is_open else ""
     uploaded = found.uploaded
     if uploaded.expected is None:
         expected = "no history yet"
     else:
-        expected = f"about {uploaded.expected:,.0f} ({uploaded.low or 0:,.0f} to {uploaded.high or 0:,.0f})"
+        expected = f"{uploaded.low or 0:,.0f} to {uploaded.high or 0:,.0f}"
+        if not is_vague(uploaded.low, uploaded.high, images):
+            expected = f"about {uploaded.expected:,.0f} ({expected})"
         if found.unknown:
             expected += f"; no history yet for {found.unknown:,}"
     verdict = (

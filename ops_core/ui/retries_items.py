@@ -146,9 +146,13 @@ def _table(rows: pd.DataFrame, names: Mapping[str, str], zone: str) -> None:
             ),
             "provider": badges.provider_column(names, "Provider"),
             "was": _badges("Had failed with", _ERROR_COLOURS, "When this retry was ordered"),
-            "outcome": _badges("Outcome", dict(_OUTCOMES.values()), "What became of it in this retry"),
+            "outcome": _badges(
+                "Outcome", dict(_OUTCOMES.values()), "What became of it in this retry", width=96
+            ),
             "reason": _badges("Reason", _reasons(), "Why it failed or was skipped", width=150),
-            "now": _badges("Now", _now(), "What the image is at this moment, whoever tried it last"),
+            "now": _badges(
+                "Now", _now(), "What the image is at this moment, whoever tried it last", width=112
+            ),
             "sample": column.CheckboxColumn("Sample", help="Was tried first"),
             "ended": column.DatetimeColumn("Ended", format="D MMM, HH:mm:ss", timezone=zone, width=112),
             "job": column.LinkColumn(

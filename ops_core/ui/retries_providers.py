@@ -60,7 +60,8 @@ def _provider(
     if provider.silent_until:
         lines.append(f"It asked for silence until {moment(provider.silent_until, zone, after=now)}")
     if circuit.overridden_until and circuit.is_overridden(now):
-        lines.append(f"Held closed by a person until {moment(circuit.overridden_until, zone, after=now)}")
+        until = moment(circuit.overridden_until, zone, after=now)
+        lines.append(f"Its breaker is held closed by a person until {until}")
     if circuit.state is CircuitState.OPEN and circuit.retry_at:
         if circuit.retry_at > now:
             lines.append(f"Waits until {moment(circuit.retry_at, zone, after=now)}, then one image probes it")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ops_core.analytics.retry_frames import ended_share, sample_of, seconds_left
+from ops_core.analytics.retry_frames import ended_share, sample_of
 from ops_core.db.retries import Request
-from ops_core.domain.retry_wishes import expected_time
 from ops_core.ui import cached, retries_cached
 from ops_core.ui.frame import database
 from ops_core.ui.markdown import plain
 from ops_core.ui.retries_cached import Seen
-from ops_core.ui.retries_words import done_words, rate_words, sample_words, scope_words, standing_badge
+from ops_core.ui.retries_pace import pace
+from ops_core.ui.retries_words import done_words, sample_words, scope_words, standing_badge
 from ops_core.ui.viewer import zone_name
 
 #: Seconds between two looks, and lines that are drawn at most.
@@ -42,20 +42,15 @@ def running_strip(may_retry: bool) -> None:
 
 
 def _line(request: Request, seen: Seen, *, may_retry: bool) -> None:
-    words = scope_words(request.scope, seen.names, cached.provider_names())
-    facts = [done_words(request)]
-    rate = seen.rates.get(request.id)
-    if rate:
-        facts.append(rate_words(rate))
-    left = seconds_left(request, rate)
-    if left is not None:
-        facts.append(f"{expected_time(left)} left")
+    names, zone = cached.provider_names(), zone_name()
+    words = scope_words(request.scope, seen.names, names, zone)
+    facts = [done_words(request), *pace(request, seen, names)]
     sample = sample_of(request)
     if sample:
         facts.append(sample_words(sample))
     what, bar, link = st.columns([6, 6, 2], vertical_alignment="center")
     what.markdown(
-        f":material/replay: {plain(words)} {standing_badge(request, seen.now, zone_name())}",
+        f":material/replay: {plain(words)} {standing_badge(request, seen.now, zone)}",
     )
     bar.progress(ended_share(request), text=f":small[{plain(' · '.join(facts))}]")
     link.page_link(

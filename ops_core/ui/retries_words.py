@@ -32,16 +32,16 @@ _STANDINGS: dict[Standing, tuple[str, str, str]] = {
 }
 
 
-def scope_words(scope: Scope, names: Names, providers: Mapping[str, str]) -> str:
+def scope_words(scope: Scope, names: Names, providers: Mapping[str, str], zone: str) -> str:
     """What a retry covers, for people: "Klub Żaczek (venue #12)", "Failures of Foursquare, Rate limited"."""
     if scope.venues and all(venue in names.venues for venue in scope.venues):
-        called = _listed([f"{names.venues[venue]}" for venue in scope.venues])
+        called = listed([f"{names.venues[venue]}" for venue in scope.venues])
         return f"{called} (venue #{scope.venues[0]})" if len(scope.venues) == 1 else called
     if scope.failures:
-        parts = _failures(scope.failures, names, providers)
+        parts = _failures(scope.failures, names, providers, zone)
         return f"Failures of {', '.join(parts)}"
     if scope.filters:
-        narrowed = _filters(scope.filters, names, providers)
+        narrowed = _filters(scope.filters, names, providers, zone)
         return f"Operations: {', '.join(narrowed)}" if narrowed else "All operations"
     if scope.everything:
         return "Everything retryable"
@@ -70,11 +70,11 @@ def standing_badge(request: Request, now: datetime, zone: str) -> str:
 
 
 def sample_words(sample: SampleSoFar) -> str:
-    """How a canary's first images do: "Sample: 4 of 10 done, 3 uploaded; goes on by itself at 80%"."""
+    """How a canary's first images do: "Sample: 4 of 10 done, 3 uploaded; goes on by itself at 80 %"."""
     said = f"Sample: {sample.ended:,} of {sample.images:,} done, {sample.uploaded:,} uploaded"
     if sample.ended == sample.images:
         return said
-    return f"{said}; goes on by itself at {sample.share:.0%}"
+    return f"{said}; goes on by itself at {100 * sample.share:.0f} %"
 
 
 def rate_words(per_minute: float) -> str:
@@ -92,15 +92,15 @@ def _begin(at: datetime, zone: str) -> str:
     return moment(at, zone).rpartition(":")[0]
 
 
-def _failures(failures: Failures, names: Names, providers: Mapping[str, str]) -> list[str]:
+def _failures(failures: Failures, names: Names, providers: Mapping[str, str], zone: str) -> list[str]:
     parts = [providers.get(code, code) for code in failures.providers]
     parts += [info(kind).label for kind in failures.error_types]
     parts += _places(failures.cities, names.cities, "city", "cities")
     parts += _places(failures.venues, names.venues, "venue", "venues")
-    return parts + _times(failures.since, failures.until)
+    return parts + _times(failures.since, failures.until, zone)
 
 
-def _filters(filters: Filters, names: Names, providers: Mapping[str, str]) -> list[str]:
+def _filters(filters: Filters, names: Names, providers: Mapping[str, str], zone: str) -> list[str]:
     parts = [kind_label(kind) for kind in filters.kinds]
     parts += [outcome_label(outcome) for outcome in filters.outcomes]
     if filters.view.value != "all":
@@ -109,7 +109,7 @@ def _filters(filters: Filters, names: Names, providers: Mapping[str, str]) -> li
     parts += [info(kind).label for kind in filters.error_types]
     parts += _places(filters.cities, names.cities, "city", "cities")
     parts += [f'"{word}"' for word in (filters.venue, filters.text) if word]
-    return parts + _times(filters.since, filters.until)
+    return parts + _times(filters.since, filters.until, zone)
 
 
 def _places(ids: tuple[int, ...], names: Mapping[int, str], one: str, many: str) -> list[str]:
@@ -120,14 +120,15 @@ def _places(ids: tuple[int, ...], names: Mapping[int, str], one: str, many: str)
     return [f"{one} #{ids[0]}" if len(ids) == 1 else f"{len(ids):,} {many}"]
 
 
-def _times(since: datetime | None, until: datetime | None) -> list[str]:
+def _times(since: datetime | None, until: datetime | None, zone: str) -> list[str]:
     parts = []
     if since:
-        parts.append(f"since {since:%Y-%m-%d %H:%M} UTC")
+        parts.append(f"since {_begin(since, zone)}")
     if until:
-        parts.append(f"until {until:%Y-%m-%d %H:%M} UTC")
+        parts.append(f"until {_begin(until, zone)}")
     return parts
 
 
-def _listed(words: list[str]) -> str:
+def listed(words: list[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -28,7 +28,7 @@ def draw(preview: Preview, options: Options, names: Mapping[str, str]) -> None:
         _providers(preview, names)
         _expected(preview, options, names)
     elif plan.in_scope:
-        which = "This image cannot" if plan.in_scope == 1 else "None of these images can"
+        which = "The one failed image here cannot" if plan.in_scope == 1 else "None of these images can"
         st.info(f"{which} be retried now.", icon=":material/block:")
     else:
         st.success("No failed image here: there is nothing to retry.", icon=":material/check_circle:")
@@ -67,7 +67,8 @@ def _providers(preview: Preview, names: Mapping[str, str]) -> None:
             ),
             "cost": column.NumberColumn("Cost", format="$%.3f", help="Expected, at the provider's prices"),
             "today": column.TextColumn(
-                "Today's limit", help="What this takes of what the provider allows in a day"
+                "Of today's limit",
+                help="What this takes of what the provider allows in a day, and what is used already",
             ),
             "time": column.TextColumn("Time", help="As fast as the provider's own limits allow"),
         },

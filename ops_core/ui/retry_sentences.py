@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from ops_core.domain.forecast import Forecast, KindForecast, ProviderForecast
+from ops_core.domain.forecast import Forecast, KindForecast, ProviderForecast, is_vague
 from ops_core.domain.images import MAX_RETRIES
 from ops_core.domain.retry_options import Options
 from ops_core.domain.retry_plan import RetryPlan, SkipReason, counted
@@ -68,18 +68,24 @@ def comes_in(forecast: Forecast, images: int) -> str:
     between = "" if low is None or high is None else f" ({low:,.0f} to {high:,.0f})"
     tries = sum(kind.tries for kind in forecast.kinds)
     retries = "1 retry" if tries == 1 else f"{tries:,} retries"
-    said = (
-        f"**About {forecast.uploaded:,.0f} of {counted(known, 'image')}** should come in{between}, "
-        f"from {retries} in the last 30 days."
-    )
+    if is_vague(low, high, known):
+        said = (
+            f"**{low:,.0f} to {high:,.0f} of {counted(known, 'image')}** should come in: "
+            f"{retries} in the last 30 days {'says' if tries == 1 else 'say'} no more."
+        )
+    else:
+        said = (
+            f"**About {forecast.uploaded:,.0f} of {counted(known, 'image')}** should come in{between}, "
+            f"from {retries} in the last 30 days."
+        )
     return f"{said} {counted(forecast.unknown, 'image')} more: no history yet." if forecast.unknown else said
 
 
 def of_today(part: ProviderForecast) -> str:
-    """What it takes of a provider's limit of the day, beside what is used: "3 % + 12 % used"."""
+    """What it takes of a provider's limit of the day, beside what is used: "3 % (used: 12 %)"."""
     if part.share_of_day is None:
         return "no limit"
-    return f"{_percent(part.share_of_day)} + {_percent(part.used_today or 0.0)} used"
+    return f"{_percent(part.share_of_day)} (used: {_percent(part.used_today or 0.0)})"
 
 
 def beyond_today(forecast: Forecast, names: Mapping[str, str]) -> str:
@@ -119,11 +125,10 @@ def how(options: Options, images: int, zone: str) -> str:
     parts = []
     if options.at is not None:
         parts.append(f"Begins **{instant(options.at, zone)}**.")
-    if options.sample:
-        first = counted(min(options.sample, images), "image")
-        parts.append(
-            f"**{first} first**; it goes on by itself if {options.sample_share:.0%} of them or more come in."
-        )
+    if 0 < options.sample < images:
+        first = counted(options.sample, "image")
+        share = f"{100 * options.sample_share:.0f} %"
+        parts.append(f"**{first} first**; it goes on by itself if {share} of them or more come in.")
     if options.drips:
         limit = _own_limit(options).removeprefix("your limit of ")
         parts.append(f"**At most {limit}.**")

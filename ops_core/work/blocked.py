@@ -33,6 +33,6 @@ def _why(provider: Standing, settings: Settings) -> SkipReason | None:
 
 def _may_be_copied(code: str, settings: Settings) -> bool:
     # what the sandbox draws is nobody's
-    if code != GooglePlaces.code or settings.sandbox_url:
+    if code != GooglePlaces.code or settings.running_sandbox():
         return True
     return settings.google_places_store_photos

@@ -198,7 +198,9 @@ def test_a_sample_first_then_pause_resume_and_cancel(system: System, console, br
         dialog.get_by_text("Try a sample first").click()
         dialog.get_by_role("spinbutton", name="Images in the sample").fill("3")
         page.keyboard.press("Tab")
-        expect(dialog).to_contain_text("3 images first; it goes on by itself if 80% of them or more come in.")
+        expect(dialog).to_contain_text(
+            "3 images first; it goes on by itself if 80 % of them or more come in."
+        )
         expect(dialog).to_contain_text("At most 300 images an hour.")
         dialog.get_by_role("button", name=f"Retry {wanted} images").click()
         expect(page.get_by_test_id("stToast")).to_contain_text("Retry queued for 5 operations")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from ops_core.actions import NotAllowed, Refused, close_circuit
 from ops_core.db import circuits
@@ -79,3 +79,33 @@ def test_screens_see_every_provider_first_priority_first(database: Engine) -> No
         found = circuits.all_circuits(connection)
     assert [each.provider for each in found] == ["google_places", "wikimedia_commons"]
     assert [each.failures for each in found] == [2, 0]
+
+
+def test_what_was_put_off_is_due_at_once_and_nothing_else_is(database: Engine) -> None:
+    fail(database)
+    with database.begin() as connection:
+        held = make_job(connection, providers=[P], seconds=10**8)
+        broken = make_job(connection, providers=[P], seconds=60, state="retryable")
+        other = make_job(connection, providers=["wikimedia_commons"], seconds=60)
+        waits = make_job(connection, providers=[P, "wikimedia_commons"], seconds=120)
+        unknown = make_job(connection, providers=[], seconds=60)
+    close_circuit(database, P, actor=ANNA)
+    with database.connect() as connection:
+        due = connection.scalars(text("SELECT id FROM jobs WHERE scheduled_at <= now() ORDER BY id")).all()
+    assert due == [waits, unknown]
+    assert {held, broken, other}.isdisjoint(due)
+
+
+def make_job(
+    connection: Connection, *, providers: list[str], seconds: float, state: str = "available"
+) -> int:
+    job_id: int = connection.scalar(
+        text("""
+            INSERT INTO jobs (kind, state, actor, providers, scheduled_at)
+            VALUES ('stale', CAST(:state AS job_state), 'anna', :providers,
+                    now() + make_interval(secs => :seconds))
+            RETURNING id
+        """),
+        {"state": state, "providers": providers, "seconds": seconds},
+    )
+    return job_id

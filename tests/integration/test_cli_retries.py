@@ -139,8 +139,8 @@ def test_a_plan_is_printed_with_what_it_leaves_out_and_what_to_expect(
     done = run("retry", "--all", "--dry-run", "--sample", "2", "--per-hour", "100")
     lines = done.out.splitlines()
     assert lines[0] == (
-        "To be tried again (all venues): 5 images of 2 venues, now, 2 images first, on at 80% uploaded, "
-        "at most 100 an hour."
+        "To be tried again (all venues): 5 images of 2 venues, now, 2 images first, "
+        "the rest if 80 % come in, at most 100 an hour."
     )
     assert lines[1] == "Left out: 1 permanent."
     assert lines[3].split() == ["provider", "images", "calls", "cost", "of", "today's", "limit", "takes"]

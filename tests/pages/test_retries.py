@@ -9,8 +9,9 @@ import pytest
 import streamlit as st
 from sqlalchemy import insert, text
 
-from ops_core.db import schema
+from ops_core.db import circuits, schema
 from ops_core.domain.access import Actor, Role
+from ops_core.domain.circuits import FAILURES_TO_OPEN, after_failure
 from ops_core.domain.errors import ErrorType as E
 from ops_core.domain.forecast import Forecast
 from ops_core.domain.retries import ItemState as S
@@ -110,6 +111,24 @@ def test_a_retry_says_what_it_covers_who_asked_how_far_it_is_and_what_it_cost(ru
     assert "images a minute" in line
 
 
+def test_a_retry_whose_providers_are_not_asked_says_what_it_waits_for_and_no_time(running, database):
+    with database.begin() as connection:
+        codes = connection.scalars(text("SELECT code FROM providers")).all()
+        for code in codes:
+            circuits.change(connection, code, tripped)
+    (line,) = progress(open_app(PAGE))
+    assert "7 of 10 images" in line
+    assert "waits for " in line
+    assert "left" not in line
+    assert "a minute" not in line
+
+
+def tripped(circuit, now):
+    for _ in range(FAILURES_TO_OPEN):
+        circuit = after_failure(circuit, E.SERVICE_UNAVAILABLE, now)
+    return circuit
+
+
 def test_a_scheduled_retry_tells_its_begin_on_the_viewers_clock(database):
     at = (datetime.now(UTC) + timedelta(days=2)).replace(hour=1, minute=0)
     with database.begin() as connection:
@@ -129,7 +148,7 @@ def test_a_scheduled_retry_tells_its_begin_on_the_viewers_clock(database):
 def test_a_sample_tells_how_it_does_and_when_it_goes_on(database):
     with database.begin() as connection:
         make_request(connection, images=100, uploaded=3, failed=1, options=Options(sample=10))
-    assert "Sample: 4 of 10 done, 3 uploaded; goes on by itself at 80%" in texts(open_app(PAGE)).replace(
+    assert "Sample: 4 of 10 done, 3 uploaded; goes on by itself at 80 %" in texts(open_app(PAGE)).replace(
         "\\", ""
     )
 
@@ -142,7 +161,7 @@ def test_a_sample_that_did_badly_says_so_and_offers_to_go_on_anyway(database):
             failed=10,
             options=Options(sample=10),
             state=RequestState.PAUSED,
-            state_reason="the sample came to 0 of 10 uploaded (0%), below 80%",
+            state_reason="the sample came to 0 of 10 uploaded (0 %), below 80 %",
         )
     app = open_app(PAGE)
     assert "Stopped after its sample" in texts(app)
@@ -448,7 +467,7 @@ def test_an_open_breaker_says_why_it_opened_and_can_be_closed(database, broken):
     click(app, "provider_google_places_close")
     said = texts(app)
     assert "Asked as usual" in said
-    assert "Held closed by a person until" in said
+    assert "held closed by a person until" in said
     with database.connect() as connection:
         assert connection.execute(text("SELECT state FROM circuits")).scalar_one() == "closed"
 

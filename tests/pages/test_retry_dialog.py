@@ -126,7 +126,7 @@ def test_each_provider_has_its_calls_cost_time_and_share_of_the_day(database, jo
     assert (row["provider"], row["images"], row["calls"]) == (["Google Places"], 3, 3)
     assert row["cost"] == pytest.approx(0.021)
     # 3 of 24 calls that an hourly limit of one allows in a day; the factories' tries cost none
-    assert row["today"].startswith(("12 % + ", "13 % + "))
+    assert row["today"].startswith(("12 % (used", "13 % (used"))
     assert "Google Places' 1 an hour decides" in texts(app)
 
 
@@ -209,7 +209,7 @@ def test_a_sample_first_says_what_happens_then(database, job):
     app.number_input(key="retry_share").set_value(50).run()
     said = texts(app)
     assert "Then it goes on by itself, or stops and shows why." in said
-    assert "**2 images first**; it goes on by itself if 50% of them or more come in." in said
+    assert "**2 images first**; it goes on by itself if 50 % of them or more come in." in said
     confirm(app)
     assert only_request(database).options == Options(sample=2, sample_share=0.5)
     assert count(database, "retry_items WHERE sample") == 2

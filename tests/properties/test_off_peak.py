@@ -110,7 +110,7 @@ def test_providers_that_the_retry_does_not_need_do_not_matter(sums, limits, now)
 def test_without_history_it_is_the_quiet_hour_and_says_so(limits, shares, now) -> None:
     choice = choose([], limits, shares, now)
     assert chosen(choice) == QUIET_HOUR
-    assert "nothing was tried" in choice.why
+    assert "no full hour of tries" in choice.why
     assert len({hour.score for hour in choice.hours}) == 1
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, text
@@ -51,3 +54,17 @@ def test_a_provider_is_blocked_while_its_row_says_so(
 def test_a_provider_that_cannot_be_asked_here_counts_as_paused(connection: Connection) -> None:
     make_provider(connection)
     assert blocked(connection, Settings(google_places_store_photos=True)) == {"foursquare": SkipReason.PAUSED}
+
+
+def test_a_command_beside_a_running_sandbox_knows_that_its_photos_may_be_copied(tmp_path: Path) -> None:
+    def settings(**changes: Any) -> Settings:
+        return Settings(_env_file=None, data_dir=tmp_path, **changes)
+
+    assert settings(database_url=None).running_sandbox() is None
+    (tmp_path / "run").mkdir()
+    addresses = {"DATABASE_URL": "postgresql://here/ours", "SANDBOX_URL": "http://127.0.0.1:8502"}
+    (tmp_path / "run" / "addresses.json").write_text(json.dumps(addresses))
+    assert settings(database_url=None).running_sandbox() == "http://127.0.0.1:8502"
+    assert settings(database_url="postgresql://here/ours").running_sandbox() == "http://127.0.0.1:8502"
+    assert settings(database_url="postgresql://elsewhere/other").running_sandbox() is None
+    assert settings(sandbox_url="http://127.0.0.1:9").running_sandbox() == "http://127.0.0.1:9"

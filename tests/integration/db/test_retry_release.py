@@ -255,7 +255,7 @@ def test_a_sample_that_did_badly_stops_and_says_why_until_a_person_goes_on(conne
     assert release(connection, request_id) == []
     request = the(connection, request_id)
     assert request.state is RequestState.PAUSED
-    assert request.state_reason == "the sample came to 0 of 2 uploaded (0%), below 80%"
+    assert request.state_reason == "the sample came to 0 of 2 uploaded (0 %), below 80 %"
     assert retry_release.due(connection) == []
 
     retry_control.resume(connection, request_id)

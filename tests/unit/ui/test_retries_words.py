@@ -40,13 +40,13 @@ AT = datetime(2026, 11, 23, 1, tzinfo=UTC)
                     providers=("foursquare",), error_types=(ErrorType.RATE_LIMITED,), cities=(3,), since=AT
                 )
             ),
-            "Failures of Foursquare, Rate limited, Kraków, since 2026-11-23 01:00 UTC",
+            "Failures of Foursquare, Rate limited, Kraków, since 23 Nov 2026, 02:00",
         ),
         (Scope(failures=Failures(cities=(8, 9))), "Failures of 2 cities"),
     ],
 )
 def test_a_scope_is_told_by_names_where_these_are_few(scope, expected):
-    assert retries_words.scope_words(scope, NAMES, PROVIDERS) == expected
+    assert retries_words.scope_words(scope, NAMES, PROVIDERS, "Europe/Warsaw") == expected
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,15 @@ def test_the_expected_success_has_its_interval_and_sample():
     )
 
 
+def test_of_a_few_retries_only_the_interval_is_said():
+    forecast = Forecast(
+        seconds=1, kinds=(kind(tries=2),), uploaded=0.0, uploaded_low=0.0, uploaded_high=65.8, unknown=0
+    )
+    assert say.comes_in(forecast, 100) == (
+        "**0 to 66 of 100 images** should come in: 2 retries in the last 30 days say no more."
+    )
+
+
 def test_without_history_nothing_is_promised():
     forecast = Forecast(seconds=1, kinds=(kind(tries=0, share=None, low=None, high=None),), unknown=100)
     assert say.comes_in(forecast, 100).startswith("No history yet")
@@ -84,9 +93,9 @@ def test_without_history_nothing_is_promised():
 
 
 def test_the_share_of_the_day_stands_beside_what_is_used():
-    assert say.of_today(part()) == "3 % + 12 % used"
-    assert say.of_today(part(share_of_day=0.0001, used_today=0.0)) == "under 0.1 % + 0 % used"
-    assert say.of_today(part(share_of_day=0.004)) == "0.4 % + 12 % used"
+    assert say.of_today(part()) == "3 % (used: 12 %)"
+    assert say.of_today(part(share_of_day=0.0001, used_today=0.0)) == "under 0.1 % (used: 0 %)"
+    assert say.of_today(part(share_of_day=0.004)) == "0.4 % (used: 12 %)"
     assert say.of_today(part(share_of_day=None)) == "no limit"
 
 
@@ -117,7 +126,11 @@ def test_the_usual_choice_needs_no_words_and_others_are_said_in_the_viewers_time
         per_hour=1000,
         override=True,
     )
-    assert say.how(options, 100, "Europe/Warsaw") == (
-        "Begins **Mon 23 Nov 2026, 02:00 (Europe/Warsaw)**. **100 images first**; it goes on by itself if "
-        "80% of them or more come in. **At most 1,000 images an hour.** **Final failures are tried too.**"
+    assert say.how(options, 1000, "Europe/Warsaw") == (
+        "Begins **Mon 23 Nov 2026, 02:00 (Europe/Warsaw)**. **200 images first**; it goes on by itself if "
+        "80 % of them or more come in. **At most 1,000 images an hour.** **Final failures are tried too.**"
     )
+
+
+def test_a_sample_that_all_images_fit_into_is_none():
+    assert say.how(Options(sample=200), 200, "UTC") == ""

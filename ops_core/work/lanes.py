@@ -18,9 +18,11 @@ from ops_core.work.rate_limits import PutOff
 ENOUGH = 2
 #: A lane with so many times its size waiting sends others away, if they would wait for `PATIENCE` seconds.
 CROWD = 4
-PATIENCE = 2.0
+PATIENCE = 8.0
 #: Longest wait for a place, seconds; also the longest for which a crowded lane sends somebody away.
 LONGEST_WAIT = 15.0
+#: Shortest time for which a lane sends somebody away, seconds.
+SOONEST = 2.0
 #: Longest a lane stays shut once its provider made somebody wait, seconds: then it is tried anew.
 LONGEST_SHUT = 5.0
 #: Weight of the newest stay in the running mean.
@@ -136,10 +138,10 @@ async def _place(lane: _Lane, tag: object) -> _Waiting:
     loop = asyncio.get_running_loop()
     now = loop.time()
     if lane.opens_at > now:
-        raise PutOff(max(lane.ready_at - now, PATIENCE))
+        raise PutOff(max(lane.ready_at - now, SOONEST))
     expected = lane.expected_wait(now)
     if len(lane.waiting) >= CROWD * lane.size and expected > PATIENCE:
-        raise PutOff(min(expected, LONGEST_WAIT))
+        raise PutOff(min(max(expected, SOONEST), LONGEST_WAIT))
     who = _Waiting(tag, loop.create_future())
     lane.waiting.append(who)
     lane.let_in(now)
@@ -161,7 +163,7 @@ async def _place(lane: _Lane, tag: object) -> _Waiting:
 
 def _send_away(who: _Waiting) -> None:
     if not who.answer.done():
-        who.answer.set_result(PATIENCE)
+        who.answer.set_result(SOONEST)
 
 
 def _now() -> float:

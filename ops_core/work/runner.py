@@ -121,7 +121,10 @@ class _Shift:
     async def take_on(self) -> None:
         """Begin further jobs that are due, if there is room and time for them."""
         room = self._room()
-        if room < (FEW if self.running else 1) or _now() < self._look_at or not await self._has_time():
+        if self.running and (room < FEW or _now() < self._look_at):
+            return
+        # with all done it asks once more: what had no room a moment ago may have some now
+        if room < 1 or not await self._has_time():
             return
         try:
             claimed = await asyncio.to_thread(

@@ -98,11 +98,14 @@ def test_one_message_is_enough_for_all_that_is_due(system: System) -> None:
     job_ids = system.enqueue(system.add_venues(40))
     system.start_worker()
     send(JobKind.ENRICHMENT, job_ids[:3])
-    system.wait_for_jobs()
+    wait_until(lambda: system.value("SELECT count(*) FROM jobs WHERE attempted_at IS NULL"), lambda n: n == 0)
+    assert system.value("SELECT count(hinted_at) FROM jobs") == 0
 
+    # what a busy machine made it put off
+    system.start_dispatcher()
+    system.wait_for_jobs()
     assert set(system.agree()) == {"uploaded"}
     assert {row.attempt for row in system.rows("SELECT attempt FROM jobs")} == {1}
-    assert system.value("SELECT count(DISTINCT worker) FROM attempts") == 1
 
 
 @pytest.mark.worker
@@ -328,4 +331,5 @@ def test_the_table_is_not_asked_all_the_time_while_nothing_is_due(
 
     assert len(asked) >= 2
     gaps = [later - earlier for earlier, later in itertools.pairwise(asked)]
-    assert min(gaps) >= runner.LOOK_AGAIN
+    # but for the last look, when all is done
+    assert min(gaps[:-1], default=runner.LOOK_AGAIN) >= runner.LOOK_AGAIN

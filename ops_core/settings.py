@@ -172,7 +172,9 @@ class Settings(BaseSettings):
 
     # workers
     worker_processes: int = Field(2, ge=1, description="Processes of one worker (`venue-ops worker`).")
-    downloads_per_process: int = Field(32, ge=1, description="Downloads one worker process runs at once.")
+    downloads_per_process: int = Field(
+        32, ge=1, description="Downloads one worker process runs at once, shared out among the providers."
+    )
     venues_per_task: int = Field(8, ge=1, le=50, description="Venues one Celery message carries at most.")
     lease_seconds: float = Field(
         30.0, gt=0, description="Seconds a worker holds a claim without a heartbeat before others take it."

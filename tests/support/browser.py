@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 #: What a Chromium on the PATH is called, as in the Makefile.
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -26,6 +26,8 @@ _QUIET = [
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """The Chromium on PATH, or else Playwright's own."""
+    # a page is told to be ready in a second or two; a machine that also runs the whole system needs more
+    expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
         found = next(filter(None, map(shutil.which, _NAMES)), None)
         browser = playwright.chromium.launch(executable_path=found, args=_QUIET)

@@ -286,7 +286,7 @@ def test_a_sample_that_ends_badly_during_a_person_s_pause_is_judged_when_it_goes
     request = the(connection, request_id)
     assert (request.state, request.state_reason) == (
         RequestState.PAUSED,
-        "the sample came to 0 of 2 uploaded (0%), below 80%",
+        "the sample came to 0 of 2 uploaded (0 %), below 80 %",
     )
     retry_control.resume(connection, request_id)
     release(connection, request_id)

@@ -11,7 +11,6 @@ from decimal import Decimal
 
 from ops_core.db.job_providers import ProviderResult
 from ops_core.db.providers import ActiveProvider
-from ops_core.domain.circuits import says_unwell
 from ops_core.domain.errors import ErrorType, info
 from ops_core.domain.failures import Failed, Failure
 from ops_core.domain.jobs import ProviderStatus
@@ -92,9 +91,9 @@ async def _ask(
             session.listings.shut(code, error.seconds)
             raise
     duration_ms = round((time.monotonic() - started) * 1000)
-    if failure and failure.retry_after and says_unwell(failure):
-        await session.permits.block(code, failure.retry_after)
     await session.permits.note(code, failure)
+    if failure and failure.error_type is ErrorType.RATE_LIMITED and failure.retry_after:
+        await session.permits.block(code, failure.retry_after)
     cost = api.calls * provider.listing_usd
     if failure:
         return [], _failed(code, failure, api.calls, cost, duration_ms)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ops_core.db import images
 from ops_core.db.attempts import Tried
 from ops_core.db.images import ClaimedImage
-from ops_core.domain.circuits import says_unwell
+from ops_core.domain.errors import ErrorType
 from ops_core.work import one_image
 from ops_core.work.rate_limits import PutOff
 from ops_core.work.session import Session
@@ -77,10 +77,10 @@ async def _bring_in_one(session: Session, image: ClaimedImage, which: _Which) ->
         await asyncio.to_thread(_put_off, session, image, error.seconds)
         return error.seconds
     failure = tried.failure
-    if failure and failure.retry_after and says_unwell(failure):
-        await session.permits.block(image.provider, failure.retry_after)
     if tried.asked:
         await session.permits.note(image.provider, failure)
+    if failure and failure.error_type is ErrorType.RATE_LIMITED and failure.retry_after:
+        await session.permits.block(image.provider, failure.retry_after)
     if not await session.recorder.record(tried):
         log.warning("image %d was taken over before its try was recorded", image.id)
     return 0.0

@@ -38,7 +38,11 @@ def fail_all(system: System, venues: int) -> list[int]:
         "INSERT INTO circuits (provider, overridden_until) "
         "SELECT code, now() + interval '1 h' FROM providers",
     )
-    enrich.run(system.engine, system.settings, system.enqueue(venue_ids))
+    job_ids = system.enqueue(venue_ids)
+    while system.open_jobs():
+        # lanes that are full put images off for a moment
+        let_all_be_tried_now(system)
+        enrich.run(system.engine, system.settings, job_ids)
     system.sandbox.set_faults(rates={})
     change(system, "DELETE FROM circuits")
     assert set(system.agree()) == {"failed"}

@@ -107,10 +107,30 @@ class Settings(BaseSettings):
     google_places_api_key: SecretStr | None = Field(
         None, description="Key for Google Places (New). Empty: Google Places is not asked."
     )
-    google_places_store_photos: bool = Field(
+    google_places_api: Literal["new", "legacy"] = Field(
+        "new", description="Which of Google's two interfaces the key is for: new or legacy."
+    )
+    foursquare_api_key: SecretStr | None = Field(
+        None, description="Service key for Foursquare Places. Empty: Foursquare is not asked."
+    )
+    foursquare_api: Literal["2025", "v3"] = Field(
+        "2025", description="Which of Foursquare's interfaces the key is for: 2025 or v3."
+    )
+    here_api_key: SecretStr | None = Field(None, description="Key for HERE. Empty: HERE is not asked.")
+    here_images: bool = Field(
         False,
-        description="Google's terms forbid keeping copies of its photos. true: we have the right to, so "
-        "Google Places is asked; false: it is not asked.",
+        description="Whether your contract with HERE includes photos. false: HERE is asked for venues only.",
+    )
+    mapbox_access_token: SecretStr | None = Field(
+        None, description="Access token for Mapbox. Empty: Mapbox is not asked."
+    )
+    unsplash_access_key: SecretStr | None = Field(
+        None, description="Access key of your Unsplash application. Empty: Unsplash is not asked."
+    )
+    unsplash_app_name: str = Field(
+        "venue_image_operations",
+        pattern=r"^[A-Za-z0-9_.-]{1,80}$",
+        description="Name of your Unsplash application, which its attribution links must carry.",
     )
     wikimedia_contact: str | None = Field(
         None,
@@ -130,6 +150,11 @@ class Settings(BaseSettings):
         description="Address of the sandbox, such as http://127.0.0.1:8502. When set, every provider is "
         "asked there and nothing goes to the internet; its host and port are the one private address "
         "allowed.",
+    )
+    sandbox_copies: str = Field(
+        "google_places,mapbox,foursquare",
+        description="Providers whose sandbox photos are copied although the real terms forbid it, with "
+        "commas between them: drawn photos are nobody's. Without a sandbox this changes nothing.",
     )
     sandbox_port: int = Field(
         8502, ge=1, le=65535, description="Port the sandbox listens on (loopback only)."
@@ -166,9 +191,37 @@ class Settings(BaseSettings):
     )
 
     # store
-    store_dir: Path | None = Field(
-        None, description="Folder of the image store. Empty: store/ in the data folder."
+    store: Literal["disk", "s3", "imagekit"] = Field(
+        "disk", description="Where pictures are kept: disk, s3 (AWS, R2, MinIO and alike) or imagekit."
     )
+    store_dir: Path | None = Field(
+        None, description="Folder of the disk store. Empty: store/ in the data folder."
+    )
+    s3_bucket: str | None = Field(None, description="Bucket of the s3 store.")
+    s3_endpoint: str | None = Field(
+        None,
+        description="Address of the s3 service, such as https://ACCOUNT.r2.cloudflarestorage.com. "
+        "Empty: AWS in s3_region.",
+    )
+    s3_region: str = Field("auto", description="Region of the bucket; auto for R2 and most others.")
+    s3_access_key_id: SecretStr | None = Field(None, description="Access key id of the s3 store.")
+    s3_secret_access_key: SecretStr | None = Field(None, description="Secret access key of the s3 store.")
+    s3_path_style: bool = Field(
+        True, description="Name the bucket in the path (true) or in the host name (false)."
+    )
+    s3_public_url: str | None = Field(
+        None,
+        description="Address under which browsers reach the bucket, such as https://images.example.org. "
+        "Empty: the console fetches its pictures for those who may look.",
+    )
+    imagekit_private_key: SecretStr | None = Field(None, description="Private key of the ImageKit account.")
+    imagekit_url_endpoint: str | None = Field(
+        None, description="URL endpoint of the ImageKit account, such as https://ik.imagekit.io/your_id."
+    )
+    imagekit_api_url: str | None = Field(
+        None, description="Another address of ImageKit's API, for tests and proxies. Empty: the real one."
+    )
+    store_timeout: float = Field(30.0, gt=0, description="Seconds one request to the store may take.")
 
     # workers
     worker_processes: int = Field(2, ge=1, description="Processes of one worker (`venue-ops worker`).")
@@ -288,6 +341,13 @@ class Settings(BaseSettings):
             roles |= dict.fromkeys(parse_traits(text or ""), role)
         default = Role.GUEST if self.default_role == "none" else Role[self.default_role.upper()]
         return Rules(roles, default, self.oidc_groups_claim)
+
+    @property
+    def drawn(self) -> frozenset[str]:
+        """The providers whose photos the sandbox in use draws and that are copied whatever the terms say."""
+        if not self.running_sandbox():
+            return frozenset()
+        return frozenset(code.strip() for code in self.sandbox_copies.split(",") if code.strip())
 
     @property
     def store_path(self) -> Path:

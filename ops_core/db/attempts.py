@@ -33,9 +33,10 @@ RETRY_BASE = 30.0
 class Stored:
     """Where a picture was put, and what it turned out to be."""
 
+    store: str  #: Name of the store.
     key: str
     url: str
-    thumbnail_key: str
+    thumbnail_key: str | None  #: None where the store makes thumbnails itself.
     thumbnail_url: str
     content_type: str
     content_hash: str
@@ -74,7 +75,7 @@ _RECORD = text("""
         state = new.state::image_state, error_type = new.error_type::error_type,
         status_code = new.status_code, detail = new.detail,
         retry_count = new.retry_count, tries = new.number,
-        storage_key = new.storage_key, url = new.url, thumbnail_key = new.thumbnail_key,
+        store = new.store, storage_key = new.storage_key, url = new.url, thumbnail_key = new.thumbnail_key,
         thumbnail_url = new.thumbnail_url, content_type = new.content_type,
         content_hash = new.content_hash, bytes = new.stored_bytes,
         width = coalesce(new.width, images.width), height = coalesce(new.height, images.height),
@@ -86,7 +87,7 @@ _RECORD = text("""
         uploaded_at = CASE WHEN new.state = 'uploaded' THEN new.finished_at END
     FROM jsonb_to_recordset(CAST(:tries AS jsonb)) AS new(
         id bigint, claim bigint, state text, error_type text, status_code smallint, detail text,
-        retry_count smallint, number smallint, storage_key text, url text, thumbnail_key text,
+        retry_count smallint, number smallint, store text, storage_key text, url text, thumbnail_key text,
         thumbnail_url text, content_type text, content_hash text, stored_bytes bigint, width bigint,
         height bigint, quality_score float8, finished_at timestamptz, retry_after float8, job_id bigint)
     WHERE images.id = new.id AND images.claim = new.claim AND images.state = 'uploading'
@@ -187,6 +188,7 @@ def _image_row(tried: Tried) -> dict[str, Any]:
     if stored:
         row |= {
             "state": ImageState.UPLOADED,
+            "store": stored.store,
             "storage_key": stored.key,
             "url": stored.url,
             "thumbnail_key": stored.thumbnail_key,

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select
 
 from ops_core.db.schema import Provider
 from ops_core.domain.permits import Limits
+from ops_core.domain.providers import Rehosting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,8 @@ class ActiveProvider:
     limits: Limits
     listing_usd: Decimal
     photo_usd: Decimal
+    search_usd: Decimal = Decimal(0)
+    rehosting: Rehosting = Rehosting.STORE
     paused_for: float = 0.0  #: Seconds for which it is paused; 0 when it may be asked now.
 
 
@@ -38,6 +41,8 @@ def active(connection: Connection) -> dict[str, ActiveProvider]:
             limits=Limits(per_second=row.per_second, per_minute=row.per_minute, per_hour=row.per_hour),
             listing_usd=row.listing_usd,
             photo_usd=row.photo_usd,
+            search_usd=row.search_usd,
+            rehosting=row.rehosting,
             paused_for=float(row.paused_for or 0),
         )
         for row in rows

@@ -35,7 +35,8 @@ from ops_core.domain.circuits import CircuitState
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.images import AttemptOutcome, ImageState
 from ops_core.domain.jobs import JobKind, JobOutcome, JobState, JobStatus, ProviderStatus
-from ops_core.domain.providers import Rehosting
+from ops_core.domain.matches import MatchState
+from ops_core.domain.providers import Copies, Rehosting
 from ops_core.domain.retries import ItemState, RequestState
 
 NOW = text("now()")
@@ -56,6 +57,8 @@ ENUMS: dict[str, type[StrEnum]] = {
     "job_status": JobStatus,
     "provider_status": ProviderStatus,
     "rehosting": Rehosting,
+    "copies": Copies,
+    "match_state": MatchState,
     "request_state": RequestState,
     "item_state": ItemState,
     "circuit_state": CircuitState,
@@ -100,6 +103,8 @@ class Base(DeclarativeBase):
         JobStatus: _TYPES["job_status"],
         ProviderStatus: _TYPES["provider_status"],
         Rehosting: _TYPES["rehosting"],
+        Copies: _TYPES["copies"],
+        MatchState: _TYPES["match_state"],
         RequestState: _TYPES["request_state"],
         ItemState: _TYPES["item_state"],
         CircuitState: _TYPES["circuit_state"],
@@ -176,6 +181,7 @@ class Venue(Base):
     last_asked_at: Mapped[datetime | None]  #: When the providers were last asked about it.
     last_checked_at: Mapped[datetime | None]  #: When all of them last answered.
     uploaded_images: Mapped[int] = mapped_column(server_default=text("0"))
+    referenced_images: Mapped[int] = _count()
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
@@ -186,7 +192,14 @@ class Provider(Base):
     __tablename__ = "providers"
     __table_args__ = (
         CheckConstraint("per_second > 0 AND per_minute > 0 AND per_hour > 0", name="positive_limits"),
-        CheckConstraint("listing_usd >= 0 AND photo_usd >= 0", name="prices_not_negative"),
+        CheckConstraint(
+            "listing_usd >= 0 AND photo_usd >= 0 AND search_usd >= 0", name="prices_not_negative"
+        ),
+        # storing where the terms do not allow it takes somebody's word, with a reason
+        CheckConstraint(
+            "rehosting = 'reference_only' OR copies = 'allowed' OR rehosting_reason IS NOT NULL",
+            name="copies_have_a_reason",
+        ),
         CheckConstraint("(paused_until IS NULL) = (paused_reason IS NULL)", name="pause_has_reason"),
     )
 
@@ -200,8 +213,12 @@ class Provider(Base):
     per_hour: Mapped[int | None]
     listing_usd: Mapped[Decimal]
     photo_usd: Mapped[Decimal]
+    search_usd: Mapped[Decimal] = mapped_column(server_default=text("0"))
     rehosting: Mapped[Rehosting]
+    rehosting_reason: Mapped[str | None]  #: Why copies are kept though the terms do not allow it.
+    copies: Mapped[Copies] = mapped_column(server_default=Copies.UNCLEAR.value)  #: What the terms say.
     terms_note: Mapped[str] = mapped_column(server_default="")
+    terms_url: Mapped[str] = mapped_column(server_default="")
     paused_until: Mapped[datetime | None]
     paused_reason: Mapped[str | None]
 
@@ -285,6 +302,13 @@ class Job(Base):
             "venue_id",
             unique=True,
             postgresql_where=text(f"kind = 'enrichment' AND {OPEN_JOB}"),
+        ),
+        # and one open search for its ids
+        Index(
+            "uq_jobs_open_geocoding",
+            "venue_id",
+            unique=True,
+            postgresql_where=text(f"kind = 'geocoding' AND {OPEN_JOB}"),
         ),
         Index("ix_jobs_due", "scheduled_at", "id", postgresql_where=text(OPEN_JOB)),
         # what a person asked for goes first, however much a list or a schedule asked for
@@ -492,6 +516,15 @@ class Image(Base):
         Index("ix_images_failed_job", "failed_job", postgresql_where=text("failed_job IS NOT NULL")),
         Index("ix_images_claimed", "claimed_until", postgresql_where=text("state = 'uploading'")),
         Index("ix_images_content_hash", "content_hash", postgresql_where=text("content_hash IS NOT NULL")),
+        Index("ix_images_picture_id", "picture_id", postgresql_where=text("picture_id IS NOT NULL")),
+        Index(
+            "ix_images_ungrouped",
+            "id",
+            postgresql_where=text("perceptual_hash IS NOT NULL AND picture_id IS NULL"),
+        ),
+        Index("ix_images_flags", "flags", postgresql_using="gin", postgresql_where=text("flags <> '{}'")),
+        # what is still to be moved from one store to another
+        Index("ix_images_store", "store", "id", postgresql_where=text("state = 'uploaded'")),
     )
 
     id: Mapped[int] = _id()
@@ -514,13 +547,17 @@ class Image(Base):
     attribution_url: Mapped[str | None]
     license: Mapped[str | None]
     license_url: Mapped[str | None]
+    store: Mapped[str | None]  #: Name of the store its files are in.
     storage_key: Mapped[str | None]
-    url: Mapped[str | None]
+    url: Mapped[str | None]  #: In the store; of a reference, at the provider if that may be kept.
     thumbnail_key: Mapped[str | None]
     thumbnail_url: Mapped[str | None]
     content_type: Mapped[str | None]
     bytes: Mapped[int | None]
     content_hash: Mapped[str | None]
+    perceptual_hash: Mapped[str | None]  #: Hexadecimal; pictures that look alike differ in few bits.
+    flags: Mapped[list[str]] = _words()  #: What the picture itself says against it (`domain/pictures.py`).
+    picture_id: Mapped[int | None] = mapped_column(ForeignKey("pictures.id"))
     triage: Mapped[str | None]
     claimed_by: Mapped[str | None]
     claimed_at: Mapped[datetime | None]
@@ -533,6 +570,68 @@ class Image(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     last_attempt_at: Mapped[datetime | None]
     uploaded_at: Mapped[datetime | None]
+
+
+class Picture(Base):
+    """Images that show the same picture, whichever venues and providers they belong to.
+
+    The counts are kept by whoever groups images (`work/same_pictures.py`).
+    """
+
+    __tablename__ = "pictures"
+    __table_args__ = (
+        CheckConstraint("images >= 0 AND venues >= 0", name="counts_not_negative"),
+        Index(
+            "ix_pictures_repeated",
+            text("venues DESC"),
+            text("id DESC"),
+            postgresql_where=text("images > 1"),
+        ),
+    )
+
+    id: Mapped[int] = _id()
+    perceptual_hash: Mapped[str]  #: Of its first image; the others are within a few bits of it.
+    images: Mapped[int] = _count()
+    venues: Mapped[int] = _count()
+    flags: Mapped[list[str]] = _words()
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class PictureBand(Base):
+    """A slice of a picture's hash, by which pictures that look alike are found without comparing all."""
+
+    __tablename__ = "picture_bands"
+
+    band: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    bits: Mapped[int] = mapped_column(primary_key=True)
+    picture_id: Mapped[int] = mapped_column(ForeignKey("pictures.id", ondelete="CASCADE"), primary_key=True)
+
+
+class VenueMatch(Base):
+    """What a search for a venue at a provider found, and what was decided."""
+
+    __tablename__ = "venue_matches"
+    __table_args__ = (
+        CheckConstraint("score BETWEEN 0 AND 1", name="score_range"),
+        CheckConstraint(
+            "(state IN ('matched', 'confirmed')) = (place_id IS NOT NULL)", name="taken_has_place"
+        ),
+        CheckConstraint("jsonb_typeof(candidates) = 'array'", name="candidates_array"),
+        Index("ix_venue_matches_state", "state", text("searched_at DESC"), "venue_id"),
+    )
+
+    venue_id: Mapped[int] = mapped_column(ForeignKey("venues.id"), primary_key=True)
+    provider: Mapped[str] = mapped_column(ForeignKey("providers.code"), primary_key=True)
+    state: Mapped[MatchState]
+    place_id: Mapped[str | None]  #: The id that was taken.
+    place_name: Mapped[str | None]
+    score: Mapped[float | None]  #: Of the candidate taken, else of the best one.
+    reason: Mapped[str] = mapped_column(server_default="")  #: Why it was decided so, for people.
+    candidates: Mapped[list[Any]] = _json("[]")
+    job_id: Mapped[int | None]  #: The search.
+    decided_by: Mapped[str | None]  #: The person; None for a decision by score.
+    decided_at: Mapped[datetime | None]
+    searched_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
 class Attempt(Base):

@@ -1,9 +1,11 @@
 """An image's life: its states, which moves are legal, and when it may be tried again.
 
 discovered -> uploading -> uploaded
-                 |  ^
-                 v  |  (retry)
-               failed -> permanently_failed
+    ^            |  ^
+    v            v  |  (retry)
+referenced <-  failed -> permanently_failed
+
+A photo whose provider forbids copies is `referenced`: it is shown from there and never tried.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ class ImageState(StrEnum):
     UPLOADED = "uploaded"  #: In the store.
     FAILED = "failed"  #: The last try failed; it may be tried again.
     PERMANENTLY_FAILED = "permanently_failed"  #: No automatic try is left.
+    REFERENCED = "referenced"  #: Not copied, as its provider's terms ask: shown from there.
 
 
 class AttemptOutcome(StrEnum):
@@ -36,11 +39,14 @@ class AttemptOutcome(StrEnum):
 
 _S = ImageState
 MOVES: dict[ImageState, frozenset[ImageState]] = {
-    _S.DISCOVERED: frozenset({_S.UPLOADING}),
+    # the provider's policy on copies may change either way between two listings
+    _S.DISCOVERED: frozenset({_S.UPLOADING, _S.REFERENCED}),
+    _S.REFERENCED: frozenset({_S.DISCOVERED}),
     # back to discovered or what it had failed as: a lease ran out and the claim was released
     _S.UPLOADING: frozenset({_S.UPLOADED, _S.FAILED, _S.PERMANENTLY_FAILED, _S.DISCOVERED}),
-    _S.FAILED: frozenset({_S.UPLOADING, _S.PERMANENTLY_FAILED}),
-    _S.PERMANENTLY_FAILED: frozenset({_S.UPLOADING}),  # by a person's override only
+    _S.FAILED: frozenset({_S.UPLOADING, _S.PERMANENTLY_FAILED, _S.REFERENCED}),
+    # uploading by a person's override only
+    _S.PERMANENTLY_FAILED: frozenset({_S.UPLOADING, _S.REFERENCED}),
     _S.UPLOADED: frozenset(),
 }
 

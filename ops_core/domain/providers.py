@@ -2,53 +2,165 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
 
 class Rehosting(StrEnum):
-    """Whether copies of a provider's photos may be kept, as stored in `providers.rehosting`."""
+    """What is done with a provider's photos, as stored in `providers.rehosting`."""
 
-    STORE = "store"  #: Bytes may be kept in the image store.
-    REFERENCE_ONLY = "reference_only"  #: Terms forbid copies: show from the provider.
+    STORE = "store"  #: Bytes are copied into the image store.
+    REFERENCE_ONLY = "reference_only"  #: Nothing is copied: the photo is shown from the provider.
+
+
+class Copies(StrEnum):
+    """What a provider's terms say about keeping copies, as stored in `providers.copies`."""
+
+    ALLOWED = "allowed"
+    FORBIDDEN = "forbidden"
+    UNCLEAR = "unclear"  #: By contract, or not documented: treated like forbidden until somebody says.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderTerms:
-    """One provider: rank, limits, prices and policy. Prices are US dollars per call."""
+    """One provider's row as it is seeded: rank, limits, prices and policy. Prices are US dollars per call."""
 
     code: str
     name: str
     priority: int  #: Lower is asked for and ranked first.
+    capabilities: list[str]  #: `photos`: lists a venue's photos; `search`: finds a venue's id.
     per_second: int | None = None
     per_minute: int | None = None
     per_hour: int | None = None
     listing_usd: Decimal = Decimal(0)  #: One call that lists a venue's photos.
     photo_usd: Decimal = Decimal(0)  #: One call that fetches or resolves a photo.
-    rehosting: Rehosting = Rehosting.STORE
-    terms_note: str = ""  #: What the terms say about copies, with its source.
+    search_usd: Decimal = Decimal(0)  #: One call that searches for a venue.
+    rehosting: Rehosting = Rehosting.REFERENCE_ONLY
+    copies: Copies
+    terms_note: str  #: What the terms say about copies and credit, in a sentence.
+    terms_url: str  #: Where they say so.
 
 
-#: Documented values. Limits that a provider shows only in its own console are set low on purpose.
+#: Documented values. Limits that a provider shows only in its own console are set low on purpose, and
+#: prices that only a contract names are 0: both are edited on the Admin page.
 SEED: tuple[ProviderTerms, ...] = (
     ProviderTerms(
         code="google_places",
         name="Google Places",
         priority=1,
+        capabilities=["photos", "search"],
         per_second=50,
         per_minute=3000,
         listing_usd=Decimal("0"),  # Place Details with only `photos`: the unlimited IDs Only SKU
         photo_usd=Decimal("0.007"),  # Place Details Photos SKU: $7.00 per 1,000
-        terms_note="Google Maps Platform terms 3.2.3 forbid keeping copies of photos; "
-        "attribution must be shown.",
+        search_usd=Decimal("0.032"),  # Text Search Pro SKU: $32.00 per 1,000
+        copies=Copies.FORBIDDEN,
+        terms_note="Copies of photos are forbidden (Google Maps Platform terms 3.2.3); only place ids may be "
+        "kept. The author's name is shown wherever the photo is.",
+        terms_url="https://cloud.google.com/maps-platform/terms",
     ),
     ProviderTerms(
         code="wikimedia_commons",
         name="Wikimedia Commons",
         priority=2,
+        capabilities=["photos", "search"],
         per_second=10,
         per_minute=200,  # a compliant User-Agent without an account
-        terms_note="Copies are allowed under each photo's licence, with attribution.",
+        rehosting=Rehosting.STORE,
+        copies=Copies.ALLOWED,
+        terms_note="Copies are allowed under each photo's licence, with its author and licence shown.",
+        terms_url="https://commons.wikimedia.org/wiki/Commons:Reusing_content_outside_Wikimedia",
+    ),
+    ProviderTerms(
+        code="here",
+        name="HERE",
+        priority=3,
+        capabilities=["photos", "search"],
+        per_second=5,  # Limited Plan
+        copies=Copies.UNCLEAR,
+        terms_note="Photos come from TripAdvisor by contract only; the contract says whether copies may be "
+        "kept. The Limited Plan allows 1,000 requests a day.",
+        terms_url="https://legal.here.com/en-gb/terms",
+    ),
+    ProviderTerms(
+        code="mapbox",
+        name="Mapbox",
+        priority=4,
+        capabilities=["photos", "search"],
+        per_second=10,
+        per_minute=600,
+        copies=Copies.UNCLEAR,
+        terms_note="The Places API is a preview with 1,000 records a month; no word on copies of photos.",
+        terms_url="https://www.mapbox.com/legal/tos",
+    ),
+    ProviderTerms(
+        code="foursquare",
+        name="Foursquare",
+        priority=5,
+        capabilities=["photos", "search"],
+        per_second=50,  # pay as you go, and sandbox accounts
+        listing_usd=Decimal("0.01875"),  # Premium endpoint: $18.75 per 1,000, no free calls
+        search_usd=Decimal("0.015"),  # Pro endpoint: $15.00 per 1,000 after 500 a month
+        copies=Copies.FORBIDDEN,
+        terms_note="Pay-as-you-go accounts may keep the ids of photos without limit, but neither their "
+        "addresses nor copies. “Powered by Foursquare” is shown with a link.",
+        terms_url="https://docs.foursquare.com/developer/reference/usage-guidelines",
+    ),
+    ProviderTerms(
+        code="unsplash",
+        name="Unsplash",
+        priority=9,
+        capabilities=["photos"],
+        per_hour=50,  # a demo application; production ones have more
+        copies=Copies.FORBIDDEN,
+        terms_note="Photos are shown from Unsplash's own address, with photographer and Unsplash named and "
+        "linked. They are stock photos: an illustration, not the venue.",
+        terms_url="https://help.unsplash.com/articles/2511245",
     ),
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderFacts:
+    """What is true of a provider's interface and no setting of ours."""
+
+    photo_hosts: tuple[str, ...] = ()  #: Where its photos are shown from; `*.` stands for any subdomain.
+    keeps_address: bool = False  #: Whether a photo's address may be kept; if not, it is asked for when shown.
+    illustrative: bool = False  #: Stock photos: not of the venue.
+    credit: tuple[str, str] | None = None  #: Words and link to show beside every photo of it.
+
+
+FACTS: Mapping[str, ProviderFacts] = {
+    "google_places": ProviderFacts(
+        photo_hosts=("*.googleusercontent.com",), credit=("Google Maps", "https://www.google.com/maps")
+    ),
+    "wikimedia_commons": ProviderFacts(photo_hosts=("upload.wikimedia.org",), keeps_address=True),
+    "here": ProviderFacts(
+        photo_hosts=("*.tripadvisor.com",), credit=("TripAdvisor", "https://www.tripadvisor.com")
+    ),
+    "mapbox": ProviderFacts(photo_hosts=("*.mapbox.com",), credit=("Mapbox", "https://www.mapbox.com")),
+    "foursquare": ProviderFacts(
+        photo_hosts=("*.4sqi.net",), credit=("Powered by Foursquare", "https://foursquare.com")
+    ),
+    "unsplash": ProviderFacts(
+        photo_hosts=("images.unsplash.com",),
+        keeps_address=True,
+        illustrative=True,
+        credit=("Unsplash", "https://unsplash.com"),
+    ),
+}
+
+
+def facts_of(code: str) -> ProviderFacts:
+    """The facts of the provider `code`; one that is not known has none."""
+    return FACTS.get(code, ProviderFacts())
+
+
+def in_force(policy: Rehosting, code: str, drawn: Container[str]) -> Rehosting:
+    """What is done with the photos of `code`: its `policy`, but what the sandbox draws is nobody's.
+
+    `drawn` are the providers whose sandbox photos are copied; empty when the real ones are asked.
+    """
+    return Rehosting.STORE if code in drawn else policy

@@ -34,8 +34,12 @@ from ops_core.work import first_start
 #: What every provider is given to work with in the sandbox; none of it is a secret.
 _SANDBOX_KEYS: dict[str, object] = {
     "google_places_api_key": "sandbox-google-key",
-    "google_places_store_photos": True,
     "wikimedia_contact": "sandbox@example.org",
+    "foursquare_api_key": "sandbox-foursquare-key",
+    "here_api_key": "sandbox-here-key",
+    "here_images": True,
+    "mapbox_access_token": "sandbox-mapbox-token",
+    "unsplash_access_key": "sandbox-unsplash-key",
 }
 
 

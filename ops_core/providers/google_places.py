@@ -54,16 +54,11 @@ class GooglePlaces:
     code = "google_places"
 
     def not_ready(self, settings: Settings) -> str | None:
-        """Why it cannot be asked: no key, or no right to keep its photos."""
+        """Why it cannot be asked: no key."""
         if settings.sandbox_url:
             return None
         if not _key(settings):
             return "Set VENUE_OPS_GOOGLE_PLACES_API_KEY to ask Google Places."
-        if not settings.google_places_store_photos:
-            return (
-                "Google's terms forbid keeping copies of its photos. If you have the right to, "
-                "set VENUE_OPS_GOOGLE_PLACES_STORE_PHOTOS=true."
-            )
         return None
 
     def knows(self, venue: Venue) -> bool:

@@ -99,15 +99,24 @@ class Http:
             f"{_place(url)} redirects more than {self.settings.max_redirects} times.",
         )
 
-    async def get(
-        self, url: URL, headers: Mapping[str, str], classify: Classify | None
+    async def call(
+        self, url: URL, headers: Mapping[str, str], classify: Classify | None, *, json_body: Any = None
     ) -> tuple[Mapping[str, str], Any]:
-        """Headers and parsed JSON of an API reply with status 200. Raises Failed for anything else."""
+        """Headers and parsed JSON of an API reply with status 200. Raises Failed for anything else.
+
+        A GET, or a POST of `json_body` if there is one.
+        """
         limit = self.settings.max_reply_bytes
         with as_failures(_place(url)):
             async with (
                 asyncio.timeout(self.settings.provider_timeout),
-                self._session.get(url, headers=headers, allow_redirects=False) as reply,
+                self._session.request(
+                    "GET" if json_body is None else "POST",
+                    url,
+                    headers=headers,
+                    json=json_body,
+                    allow_redirects=False,
+                ) as reply,
             ):
                 if reply.status != 200:
                     raise await _error(reply, classify)
@@ -120,6 +129,22 @@ class Http:
             return reply.headers, json.loads(data)
         except (ValueError, RecursionError):
             raise _bad_response("The reply is not JSON.") from None
+
+    async def target(self, url: URL, headers: Mapping[str, str], classify: Classify | None) -> URL:
+        """Where an API redirects to, checked but not followed. Raises Failed for anything but a redirect."""
+        with as_failures(_place(url)):
+            async with (
+                asyncio.timeout(self.settings.provider_timeout),
+                self._session.get(url, headers=headers, allow_redirects=False) as reply,
+            ):
+                if reply.status in _REDIRECTS:
+                    return self._guard.follow(url, _location(reply))
+                if reply.status != 200:
+                    raise await _error(reply, classify)
+                failure = classify(200, reply.headers, await _error_body(reply)) if classify else None
+                if failure is not None:
+                    raise clean(failure, 200, reply.headers)
+                raise _bad_response("The reply is no redirect, though one was asked for.")
 
     async def _hop(self, url: URL, headers: Mapping[str, str], classify: Classify | None) -> Body | URL:
         """The file at `url`, or where it redirects to."""
@@ -170,16 +195,54 @@ class Api:
 
         `classify` sees every reply, so that a provider which reports errors with status 200 can say so.
         """
+        return await self._call(url, params, headers, classify, None)
+
+    async def post_json(
+        self,
+        url: str,
+        body: Any,
+        *,
+        headers: Mapping[str, str] | None = None,
+        classify: Classify | None = None,
+    ) -> Any:
+        """Parsed JSON of the reply to `body`, sent as JSON; else as `get_json`."""
+        return await self._call(url, None, headers, classify, body)
+
+    async def get_redirect(
+        self,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        classify: Classify | None = None,
+    ) -> str:
+        """Where the API redirects to: an address that is allowed and was not followed. Raises Failed."""
+        target = await self._ready(url, params)
+        return str(await self._http.target(target, headers or {}, classify))
+
+    async def _call(
+        self,
+        url: str,
+        params: Mapping[str, str] | None,
+        headers: Mapping[str, str] | None,
+        classify: Classify | None,
+        json_body: Any,
+    ) -> Any:
+        target = await self._ready(url, params)
+        reply_headers, body = await self._http.call(target, headers or {}, classify, json_body=json_body)
+        failure = classify(200, reply_headers, body) if classify else None
+        if failure is not None:
+            raise clean(failure, 200, reply_headers)
+        return body
+
+    async def _ready(self, url: str, params: Mapping[str, str] | None) -> URL:
+        """The checked address of a call, with its permit taken and counted."""
         target = self._guard.check(url)
         if params:
             target = target.update_query(params)
         await self._permit(self._provider)
         self.calls += 1
-        reply_headers, body = await self._http.get(target, headers or {}, classify)
-        failure = classify(200, reply_headers, body) if classify else None
-        if failure is not None:
-            raise clean(failure, 200, reply_headers)
-        return body
+        return target
 
 
 def user_agent(settings: Settings) -> str:

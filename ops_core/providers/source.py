@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ops_core.domain.failures import Failure
 from ops_core.domain.places import Venue
@@ -38,6 +39,31 @@ class Photo:
     attribution_url: str | None = None
     license: str | None = None
     license_url: str | None = None
+    #: Where a browser may load it from now, without secrets; None where `resolve` must be asked each time.
+    show_url: str | None = None
+
+
+class PlaceKind(StrEnum):
+    """What a search found, as far as the provider says."""
+
+    VENUE = "venue"  #: Something with a name of its own: a museum, a bar.
+    ADDRESS = "address"  #: A plain address, a street, a building's number: no venue.
+    AREA = "area"  #: A city, a district, a post code.
+    UNKNOWN = "unknown"  #: The provider does not say.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One place that a provider found for a venue; texts are plain and capped."""
+
+    provider: str
+    place_id: str  #: Of the shape that `domain.places.PROVIDER_ID_SHAPES` has for the finder's `id_key`.
+    name: str
+    kind: PlaceKind = PlaceKind.UNKNOWN
+    address: str | None = None
+    latitude: float | None = None  #: Degrees; both or neither.
+    longitude: float | None = None
+    also_named: tuple[str, ...] = ()  #: Other names and spellings.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,4 +98,35 @@ class PhotoSource(Protocol):
 
     async def resolve(self, provider_ref: str, fetch_ref: str | None, api: Api) -> Download:
         """What to download for a listed photo. May call the provider (counted by `api`)."""
+        ...
+
+
+@runtime_checkable
+class PlaceFinder(Protocol):
+    """A source that also finds out which of its places a venue is."""
+
+    code: str
+    id_key: str  #: The key of `Venue.provider_ids` that a found id is kept under.
+
+    def cannot_search(self, settings: Settings) -> str | None:
+        """Why it cannot be searched (a missing key), naming the setting; None if it can."""
+        ...
+
+    async def find_places(self, venue: Venue, api: Api, *, limit: int) -> list[Place]:
+        """At most `limit` places that may be the venue, the provider's best first; empty if it has none.
+
+        Searches by the venue's name, near its coordinates if they are known, else in its city. Raises
+        `Failed` when the provider does not answer as documented.
+        """
+        ...
+
+
+@runtime_checkable
+class UseReporter(Protocol):
+    """A source that wants to be told when one of its photos is used (Unsplash)."""
+
+    code: str
+
+    async def report_use(self, photo: Photo, api: Api) -> None:
+        """Tell the provider that the photo is used from now on. Raises `Failed`."""
         ...

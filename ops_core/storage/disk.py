@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.failures import failed
+from ops_core.storage.store import Placed, thumbnail_key
 
 #: Where objects are written first; no key can name it, since keys never begin with a dot.
 INCOMING = ".incoming"
@@ -45,15 +46,17 @@ class DiskStore:
     """A `Store` in the folder `root`; its objects are served under `base_url`."""
 
     name = "disk"
+    makes_thumbnails = False
 
     def __init__(self, root: Path, base_url: str) -> None:
         self._root = root
         self._base_url = base_url.rstrip("/")
         _remove_abandoned(root / INCOMING)
 
-    async def put(self, key: str, data: bytes, content_type: str) -> None:
+    async def put(self, key: str, data: bytes, content_type: str, *, tags: Sequence[str] = ()) -> Placed:
         """Write the whole object or nothing. `content_type` follows from the key's extension here."""
         await asyncio.to_thread(self._put, self._path(key), data)
+        return Placed(key=key, url=self.url(key))
 
     async def exists(self, key: str) -> bool:
         """Whether there is an object at `key`."""
@@ -83,6 +86,13 @@ class DiskStore:
         """The address a browser loads the object from."""
         self._path(key)
         return f"{self._base_url}/{quote(key)}"
+
+    def thumbnail_url(self, key: str) -> str:
+        """The address of the thumbnail, which is an object of its own here."""
+        return self.url(thumbnail_key(key))
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
 
     def _path(self, key: str) -> Path:
         if not _KEY.fullmatch(key) or ".." in key:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from ops_core.domain.places import slug
@@ -19,13 +20,22 @@ PROVIDER_CODES = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """Where an object really is: a store may have put it under another name than was asked for."""
+
+    key: str
+    url: str
+
+
 class Store(Protocol):
     """A place that keeps files by key. Errors are raised as `Failed` with `store_error` or a network type."""
 
-    name: str
+    name: str  #: As in `images.store`.
+    makes_thumbnails: bool  #: Whether it serves thumbnails itself, so that none are put.
 
-    async def put(self, key: str, data: bytes, content_type: str) -> None:
-        """Write the whole object or nothing."""
+    async def put(self, key: str, data: bytes, content_type: str, *, tags: Sequence[str] = ()) -> Placed:
+        """Write the whole object or nothing, in place of one of that key. `tags` where it has such."""
         ...
 
     async def exists(self, key: str) -> bool: ...
@@ -41,7 +51,15 @@ class Store(Protocol):
         ...
 
     def url(self, key: str) -> str:
-        """The address a browser loads the object from."""
+        """The address a browser loads the object from; no secret is in it."""
+        ...
+
+    def thumbnail_url(self, key: str) -> str:
+        """The address of the thumbnail of the photo at `key`."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections; the store is not used afterwards."""
         ...
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from sqlalchemy import Connection
 
 from ops_core.db import retry_scope
 from ops_core.db.retry_scope import Standing
-from ops_core.domain.providers import Rehosting
+from ops_core.domain.providers import Rehosting, in_force
 from ops_core.domain.retry_plan import SkipReason
-from ops_core.providers.google_places import GooglePlaces
 from ops_core.providers.registry import SOURCES
 from ops_core.settings import Settings
 
@@ -19,20 +20,14 @@ def blocked(connection: Connection, settings: Settings) -> dict[str, SkipReason]
     Terms that forbid copies come before a pause, which passes. A provider that has no source here
     counts as paused.
     """
-    found = {each.code: _why(each, settings) for each in retry_scope.standings(connection)}
+    drawn = settings.drawn
+    found = {each.code: _why(each, drawn) for each in retry_scope.standings(connection)}
     return {code: reason for code, reason in found.items() if reason is not None}
 
 
-def _why(provider: Standing, settings: Settings) -> SkipReason | None:
-    if provider.rehosting is Rehosting.REFERENCE_ONLY or not _may_be_copied(provider.code, settings):
+def _why(provider: Standing, drawn: Container[str]) -> SkipReason | None:
+    if in_force(provider.rehosting, provider.code, drawn) is Rehosting.REFERENCE_ONLY:
         return SkipReason.REHOSTING
     if provider.paused or provider.code not in SOURCES:
         return SkipReason.PAUSED
     return None
-
-
-def _may_be_copied(code: str, settings: Settings) -> bool:
-    # what the sandbox draws is nobody's
-    if code != GooglePlaces.code or settings.running_sandbox():
-        return True
-    return settings.google_places_store_photos

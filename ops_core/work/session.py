@@ -145,6 +145,7 @@ async def open_session(engine: Engine, settings: Settings) -> AsyncIterator[Sess
         _keep_fresh(engine, facts),
         halts.keep_looking(),
     )
+    store = open_store(settings)
     try:
         async with _meanwhile(*upkeep), Http(settings) as http, Recorder(engine) as recorder:
             yield Session(
@@ -152,7 +153,7 @@ async def open_session(engine: Engine, settings: Settings) -> AsyncIterator[Sess
                 settings=settings,
                 owner=owner,
                 http=http,
-                store=open_store(settings),
+                store=store,
                 providers=facts.providers,
                 permits=Permits(engine, facts.limits, settings.permit_wait),
                 recorder=recorder,
@@ -163,6 +164,7 @@ async def open_session(engine: Engine, settings: Settings) -> AsyncIterator[Sess
                 alone=asyncio.Lock(),
             )
     finally:
+        await store.close()
         # a claim whose waiter was cancelled may still be on its way to the database
         await asyncio.get_running_loop().shutdown_default_executor()
         _give_back(engine, owner)

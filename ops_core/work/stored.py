@@ -10,7 +10,7 @@ from ops_core.db.images import ClaimedImage
 from ops_core.domain.errors import info
 from ops_core.domain.failures import Failed
 from ops_core.settings import Settings
-from ops_core.storage.store import PROVIDER_CODES, Store, image_key, thumbnail_key
+from ops_core.storage.store import PROVIDER_CODES, Placed, Store, image_key, thumbnail_key
 from ops_core.work.verify import EXTENSIONS, VerifiedImage, ends_whole, verify_image
 
 log = logging.getLogger(__name__)
@@ -20,10 +20,11 @@ async def keep(store: Store, settings: Settings, image: ClaimedImage, data: byte
     """Prove that `data` is a picture and put it into the store. Raises `Failed`."""
     picture = await asyncio.to_thread(verify_image, data, settings)
     key = _key(image, picture.extension)
-    # the thumbnail first: a full picture then means that both are there
-    await store.put(thumbnail_key(key), picture.thumbnail, "image/jpeg")
-    await store.put(key, data, picture.content_type)
-    return _stored(store, key, picture, len(data))
+    if not store.makes_thumbnails:
+        # the thumbnail first: a full picture then means that both are there
+        await store.put(thumbnail_key(key), picture.thumbnail, "image/jpeg")
+    placed = await store.put(key, data, picture.content_type, tags=_tags(image))
+    return _stored(store, placed, picture, len(data))
 
 
 async def find(store: Store, settings: Settings, image: ClaimedImage) -> Stored | None:
@@ -43,9 +44,9 @@ async def find(store: Store, settings: Settings, image: ClaimedImage) -> Stored 
             log.warning("%s is damaged in the store and is fetched anew", key)
             continue
         small = thumbnail_key(key)
-        if await _read(store, small) != picture.thumbnail:
+        if not store.makes_thumbnails and await _read(store, small) != picture.thumbnail:
             await store.put(small, picture.thumbnail, "image/jpeg")
-        return _stored(store, key, picture, len(data))
+        return _stored(store, Placed(key=key, url=store.url(key)), picture, len(data))
     return None
 
 
@@ -71,13 +72,17 @@ def _proven(data: bytes, extension: str, settings: Settings) -> VerifiedImage | 
     return picture if picture.extension == extension and ends_whole(data, extension) else None
 
 
-def _stored(store: Store, key: str, picture: VerifiedImage, size: int) -> Stored:
-    small = thumbnail_key(key)
+def _tags(image: ClaimedImage) -> tuple[str, str]:
+    return image.provider, f"venue:{image.venue_id}"
+
+
+def _stored(store: Store, placed: Placed, picture: VerifiedImage, size: int) -> Stored:
     return Stored(
-        key=key,
-        url=store.url(key),
-        thumbnail_key=small,
-        thumbnail_url=store.url(small),
+        store=store.name,
+        key=placed.key,
+        url=placed.url,
+        thumbnail_key=None if store.makes_thumbnails else thumbnail_key(placed.key),
+        thumbnail_url=store.thumbnail_url(placed.key),
         content_type=picture.content_type,
         content_hash=picture.content_hash,
         width=picture.width,

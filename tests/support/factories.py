@@ -13,6 +13,7 @@ from itertools import count
 from typing import Any
 
 from sqlalchemy import Connection, Row, Table, insert, select, update
+from sqlalchemy.dialects import postgresql
 
 from ops_core.db import job_totals, schema
 from ops_core.domain.errors import ErrorType
@@ -67,16 +68,24 @@ def make_venue(connection: Connection, city: Row[Any] | None = None, **columns: 
 
 
 def make_provider(connection: Connection, **columns: Any) -> Row[Any]:
-    """A provider beside the two seeded ones; Foursquare unless said otherwise."""
+    """A provider whose photos are copied, in place of a seeded one; Foursquare unless said otherwise."""
     values = {
         "code": "foursquare",
         "name": "Foursquare",
         "priority": 5,
+        "active": True,
+        "per_second": None,
+        "per_minute": None,
+        "per_hour": None,
         "listing_usd": Decimal(0),
         "photo_usd": Decimal(0),
         "rehosting": "store",
-    }
-    return _insert(connection, schema.Provider, values | columns)
+        "rehosting_reason": "for a test",
+    } | columns
+    target: Table = schema.Provider.__table__
+    statement = postgresql.insert(target).values(**values)
+    statement = statement.on_conflict_do_update(index_elements=["code"], set_=values)
+    return connection.execute(statement.returning(*target.columns)).one()
 
 
 def make_job(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from aiohttp import web
 from ops_core.domain.failures import Failed, Failure
 from ops_core.domain.places import Venue
 from ops_core.providers.registry import SOURCES
-from ops_core.providers.source import Download, Photo
+from ops_core.providers.source import Download, Photo, PlaceKind
 from tests.support.loopback import FakeProviders, Permits, api_of
 
 PLACE = "ChIJD7fiBh9u5kcRYJSMaMOCCwQ"
@@ -110,6 +110,26 @@ class Case:
     replies: dict[str, Any]
     first_ref: str
     empty: dict[str, Any]  #: Replies of a venue without photos.
+    settings: dict[str, Any] = field(default_factory=dict)  #: Which of a provider's interfaces is asked.
+    keys: dict[str, Any] = field(default_factory=dict)  #: Settings with which the real provider is asked.
+    states_size: bool = True  #: Whether the provider states widths and heights.
+    names_author: bool = True  #: Whether the provider states who made a photo.
+
+
+@dataclass(frozen=True)
+class Search:
+    """One interface that is searched: replies that find Blue Note at 50.0601, 19.9401, then an address."""
+
+    code: str
+    replies: dict[str, Any]
+    first_id: str
+    empty: dict[str, Any]  #: Replies that find nothing.
+    settings: dict[str, Any] = field(default_factory=dict)  #: Which of a provider's interfaces is asked.
+    second_kind: PlaceKind = PlaceKind.ADDRESS  #: What the second place is, as far as the provider says.
+
+
+#: By a name for people: a provider may have more than one interface.
+SEARCHES: dict[str, Search] = {}
 
 
 def venue_with(**ids: str) -> Venue:
@@ -128,6 +148,7 @@ CASES = {
             },
         },
         first_ref="AUacShh_1",
+        keys={"google_places_api_key": "k"},
         empty={GOOGLE_LISTING: {"id": PLACE}},
     ),
     "wikimedia_commons": Case(
@@ -135,6 +156,7 @@ CASES = {
         venue=venue_with(wikidata="Q243"),
         replies={WIKIDATA: wikidata_claims, COMMONS: commons},
         first_ref="File:Tour Eiffel.jpg",
+        keys={"wikimedia_contact": "ops@example.org"},
         empty={WIKIDATA: {"claims": {}}, COMMONS: {"batchcomplete": True}},
     ),
 }
@@ -146,7 +168,7 @@ def listing(
     world, permits = FakeProviders(replies), Permits()
 
     async def run() -> list[Photo]:
-        async with world.running(**settings) as http:
+        async with world.running(**(case.settings | settings)) as http:
             api = api_of(http, case.code, permits)
             found = await SOURCES[case.code].list_photos(case.venue, api, limit=limit)
             assert api.calls == len(permits.taken) == len(world.seen)
@@ -161,7 +183,7 @@ def resolving(
     world = FakeProviders(replies)
 
     async def run() -> Download:
-        async with world.running() as http:
+        async with world.running(**case.settings) as http:
             given = fetch_ref(world.url) if callable(fetch_ref) else fetch_ref
             return await SOURCES[case.code].resolve(ref, given, api_of(http, case.code))
 

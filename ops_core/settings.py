@@ -10,20 +10,21 @@ import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from ops_core.domain.access import Role, Rules, Trait, parse_traits
 from ops_core.domain.web_addresses import metadata_url, origin
+from ops_core.settings_providers import ProviderSettings
+from ops_core.settings_store import StoreSettings
 
 
 class NotRunning(Exception):
     """An address was needed, is not set, and no local system runs in the data folder."""
 
 
-class Settings(BaseSettings):
+class Settings(ProviderSettings, StoreSettings):
     """All settings; the description of each is its help line."""
 
     model_config = SettingsConfigDict(
@@ -103,71 +104,6 @@ class Settings(BaseSettings):
         "none", description="Role of those who sign in and are in no list: none, viewer or operator."
     )
 
-    # providers
-    google_places_api_key: SecretStr | None = Field(
-        None, description="Key for Google Places (New). Empty: Google Places is not asked."
-    )
-    google_places_api: Literal["new", "legacy"] = Field(
-        "new", description="Which of Google's two interfaces the key is for: new or legacy."
-    )
-    foursquare_api_key: SecretStr | None = Field(
-        None, description="Service key for Foursquare Places. Empty: Foursquare is not asked."
-    )
-    foursquare_api: Literal["2025", "v3"] = Field(
-        "2025", description="Which of Foursquare's interfaces the key is for: 2025 or v3."
-    )
-    here_api_key: SecretStr | None = Field(None, description="Key for HERE. Empty: HERE is not asked.")
-    here_images: bool = Field(
-        False,
-        description="Whether your contract with HERE includes photos. false: HERE is asked for venues only.",
-    )
-    mapbox_access_token: SecretStr | None = Field(
-        None, description="Access token for Mapbox. Empty: Mapbox is not asked."
-    )
-    unsplash_access_key: SecretStr | None = Field(
-        None, description="Access key of your Unsplash application. Empty: Unsplash is not asked."
-    )
-    unsplash_app_name: str = Field(
-        "venue_image_operations",
-        pattern=r"^[A-Za-z0-9_.-]{1,80}$",
-        description="Name of your Unsplash application, which its attribution links must carry.",
-    )
-    wikimedia_contact: str | None = Field(
-        None,
-        description="E-mail or web page of whoever runs this, sent in the User-Agent as Wikimedia requires. "
-        "Empty: Wikimedia Commons is not asked.",
-    )
-    provider_timeout: float = Field(
-        20.0, gt=0, description="Seconds one provider may take to list the photos of one venue."
-    )
-    permit_wait: float = Field(
-        10.0, ge=0, description="Longest wait for a provider's rate limit, seconds, before work is put off."
-    )
-
-    # sandbox provider world
-    sandbox_url: str | None = Field(
-        None,
-        description="Address of the sandbox, such as http://127.0.0.1:8502. When set, every provider is "
-        "asked there and nothing goes to the internet; its host and port are the one private address "
-        "allowed.",
-    )
-    sandbox_copies: str = Field(
-        "google_places,mapbox,foursquare",
-        description="Providers whose sandbox photos are copied although the real terms forbid it, with "
-        "commas between them: drawn photos are nobody's. Without a sandbox this changes nothing.",
-    )
-    sandbox_port: int = Field(
-        8502, ge=1, le=65535, description="Port the sandbox listens on (loopback only)."
-    )
-    sandbox_seed: int = Field(7, description="Seed of the sandbox: same seed, same photos and same failures.")
-    sandbox_fault_rate: float = Field(
-        0.06, ge=0, le=1, description="Share of sandbox photos that fail at first."
-    )
-    sandbox_listing_fault_rate: float = Field(
-        0.02, ge=0, le=1, description="Share of sandbox photo listings that fail at first."
-    )
-    sandbox_delay: float = Field(0.15, ge=0, description="Usual seconds the sandbox takes to answer.")
-
     # safe fetching
     connect_timeout: float = Field(5.0, gt=0, description="Seconds to connect to a host.")
     stall_timeout: float = Field(
@@ -189,39 +125,6 @@ class Settings(BaseSettings):
     recheck_with_images_days: int = Field(
         90, ge=0, description="Days after which a venue with images is asked for again."
     )
-
-    # store
-    store: Literal["disk", "s3", "imagekit"] = Field(
-        "disk", description="Where pictures are kept: disk, s3 (AWS, R2, MinIO and alike) or imagekit."
-    )
-    store_dir: Path | None = Field(
-        None, description="Folder of the disk store. Empty: store/ in the data folder."
-    )
-    s3_bucket: str | None = Field(None, description="Bucket of the s3 store.")
-    s3_endpoint: str | None = Field(
-        None,
-        description="Address of the s3 service, such as https://ACCOUNT.r2.cloudflarestorage.com. "
-        "Empty: AWS in s3_region.",
-    )
-    s3_region: str = Field("auto", description="Region of the bucket; auto for R2 and most others.")
-    s3_access_key_id: SecretStr | None = Field(None, description="Access key id of the s3 store.")
-    s3_secret_access_key: SecretStr | None = Field(None, description="Secret access key of the s3 store.")
-    s3_path_style: bool = Field(
-        True, description="Name the bucket in the path (true) or in the host name (false)."
-    )
-    s3_public_url: str | None = Field(
-        None,
-        description="Address under which browsers reach the bucket, such as https://images.example.org. "
-        "Empty: the console fetches its pictures for those who may look.",
-    )
-    imagekit_private_key: SecretStr | None = Field(None, description="Private key of the ImageKit account.")
-    imagekit_url_endpoint: str | None = Field(
-        None, description="URL endpoint of the ImageKit account, such as https://ik.imagekit.io/your_id."
-    )
-    imagekit_api_url: str | None = Field(
-        None, description="Another address of ImageKit's API, for tests and proxies. Empty: the real one."
-    )
-    store_timeout: float = Field(30.0, gt=0, description="Seconds one request to the store may take.")
 
     # workers
     worker_processes: int = Field(2, ge=1, description="Processes of one worker (`venue-ops worker`).")
@@ -273,16 +176,6 @@ class Settings(BaseSettings):
                 "must be a Redis or RabbitMQ address, such as redis://host/0 or amqp://user@host//"
             )
         return value
-
-    @field_validator("sandbox_url")
-    @classmethod
-    def _sandbox(cls, value: str | None) -> str | None:
-        if not value:
-            return None
-        parts = urlsplit(value)
-        if parts.scheme != "http" or not parts.hostname or not parts.port:
-            raise ValueError("must look like http://127.0.0.1:8502")
-        return value.rstrip("/")
 
     @field_validator("log_level")
     @classmethod

@@ -26,7 +26,9 @@ def env_name(field: str) -> str:
 def env_example() -> str:
     """The text of `.env.example`: every setting with its help line, and its default commented out."""
     entries = [_INTRO]
-    for field, info in Settings.model_fields.items():
+    # what stands in parts of its own comes after the rest
+    fields = sorted(Settings.model_fields.items(), key=lambda item: item[0] not in Settings.__annotations__)
+    for field, info in fields:
         help_lines = textwrap.wrap(
             info.description or "", width=105, initial_indent="# ", subsequent_indent="# "
         )

@@ -1,0 +1,41 @@
+"""Addresses of photos that providers state in their replies: taken only from the provider's own hosts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ops_core.domain.failures import Failed
+from ops_core.domain.providers import facts_of
+from ops_core.providers.guard import check_url
+from ops_core.providers.http import Api
+from ops_core.providers.redact import redact_url
+
+
+def photo_address(value: Any, code: str, api: Api) -> str | None:
+    """`value` if it is an address that photos of the provider `code` are fetched and shown from, else None.
+
+    It must be https, at one of the provider's photo hosts, and hold no secret. While a sandbox is
+    in use it is the sandbox's stand-in for one. `//host/path` becomes https.
+    """
+    if not isinstance(value, str):
+        return None
+    address = f"https:{value}" if value.startswith("//") else value
+    real = address
+    if sandbox := api.settings.sandbox_url:
+        if not address.startswith(f"{sandbox}/"):
+            return None
+        real = f"https://{address.removeprefix(f'{sandbox}/')}"
+    try:
+        url = check_url(real)
+    except Failed:
+        return None
+    if url.scheme != "https" or url.explicit_port is not None or not _is_host(url.host or "", code):
+        return None
+    return address if redact_url(address) == address else None
+
+
+def _is_host(host: str, code: str) -> bool:
+    return any(
+        host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
+        for pattern in facts_of(code).photo_hosts
+    )

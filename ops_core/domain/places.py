@@ -116,9 +116,13 @@ def metres_between(one: tuple[float, float], other: tuple[float, float]) -> floa
 
 def slug(text: str) -> str:
     """`text` for use in addresses and storage keys: a-z, 0-9 and single hyphens; may be empty."""
-    plain = text.translate(_ASCII)
-    ascii_text = unicodedata.normalize("NFKD", plain).encode("ascii", "ignore").decode()
+    ascii_text = unicodedata.normalize("NFKD", plain_letters(text)).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", ascii_text.lower()).strip("-")[:60].strip("-")
+
+
+def plain_letters(text: str) -> str:
+    """`text` with plain letters for those that Unicode does not take apart: "Łódź" becomes "Lódź"."""
+    return text.translate(_ASCII)
 
 
 def _folded(text: str) -> str:

@@ -127,8 +127,8 @@ def classify(status: int, headers: Mapping[str, str], body: Any) -> Failure | No
     if status == 401:  # what is said of a key may repeat it
         return Failure(
             ErrorType.AUTH_ERROR,
-            "Foursquare rejects the key; correct VENUE_OPS_FOURSQUARE_API_KEY, or VENUE_OPS_FOURSQUARE_API if "
-            "the key is for the other interface.",
+            "Foursquare rejects the key; correct VENUE_OPS_FOURSQUARE_API_KEY, or VENUE_OPS_FOURSQUARE_API "
+            "if the key is for the other interface.",
         )
     if status == 410:
         return Failure(

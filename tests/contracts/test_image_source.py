@@ -169,6 +169,9 @@ def test_a_reply_in_no_documented_form_is_a_bad_response(case: Case, body: bytes
     def reply(_: web.Request) -> web.Response:
         return web.Response(body=body, content_type="application/json")
 
+    if case.bare_list and body == b"[]":
+        assert listing(case, dict.fromkeys(case.replies, reply))[0] == []
+        return
     assert (
         failure_of(lambda: listing(case, dict.fromkeys(case.replies, reply))).error_type
         is ErrorType.BAD_RESPONSE

@@ -14,6 +14,7 @@ from ops_core.domain.failures import Failed, Failure
 from ops_core.domain.places import Venue
 from ops_core.providers.registry import SOURCES
 from ops_core.providers.source import Download, Photo, PlaceKind
+from tests.support import foursquare_replies, here_replies
 from tests.support.loopback import FakeProviders, Permits, api_of
 
 PLACE = "ChIJD7fiBh9u5kcRYJSMaMOCCwQ"
@@ -114,6 +115,7 @@ class Case:
     keys: dict[str, Any] = field(default_factory=dict)  #: Settings with which the real provider is asked.
     states_size: bool = True  #: Whether the provider states widths and heights.
     names_author: bool = True  #: Whether the provider states who made a photo.
+    bare_list: bool = False  #: Whether the reply is an array of photos, so that `[]` is a venue without any.
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,29 @@ class Search:
 
 
 #: By a name for people: a provider may have more than one interface.
-SEARCHES: dict[str, Search] = {}
+SEARCHES: dict[str, Search] = {
+    "foursquare": Search(
+        code="foursquare",
+        replies={foursquare_replies.FOURSQUARE_SEARCH: foursquare_replies.PLACES},
+        first_id=foursquare_replies.FOURSQUARE_PLACE,
+        empty={foursquare_replies.FOURSQUARE_SEARCH: {"results": [], "context": {}}},
+        second_kind=PlaceKind.VENUE,
+    ),
+    "foursquare_v3": Search(
+        code="foursquare",
+        replies={foursquare_replies.V3_SEARCH: foursquare_replies.V3_PLACES},
+        first_id=foursquare_replies.FOURSQUARE_PLACE,
+        empty={foursquare_replies.V3_SEARCH: {"results": [], "context": {}}},
+        settings={"foursquare_api": "v3"},
+        second_kind=PlaceKind.VENUE,
+    ),
+    "here": Search(
+        code="here",
+        replies=dict.fromkeys((here_replies.HERE_DISCOVER, here_replies.HERE_GEOCODE), here_replies.FOUND),
+        first_id=here_replies.HERE_PLACE,
+        empty={here_replies.HERE_DISCOVER: {"items": []}, here_replies.HERE_GEOCODE: {"items": []}},
+    ),
+}
 
 
 def venue_with(**ids: str) -> Venue:
@@ -158,6 +182,37 @@ CASES = {
         first_ref="File:Tour Eiffel.jpg",
         keys={"wikimedia_contact": "ops@example.org"},
         empty={WIKIDATA: {"claims": {}}, COMMONS: {"batchcomplete": True}},
+    ),
+    "foursquare": Case(
+        code="foursquare",
+        venue=venue_with(foursquare=foursquare_replies.FOURSQUARE_PLACE),
+        replies={foursquare_replies.FOURSQUARE_LISTING: foursquare_replies.photos},
+        first_ref=f"{foursquare_replies.FOURSQUARE_PHOTO}1",
+        keys={"foursquare_api_key": "k"},
+        empty={foursquare_replies.FOURSQUARE_LISTING: []},
+        names_author=False,
+        bare_list=True,
+    ),
+    "foursquare_v3": Case(
+        code="foursquare",
+        venue=venue_with(foursquare=foursquare_replies.FOURSQUARE_PLACE),
+        replies={foursquare_replies.V3_LISTING: foursquare_replies.v3_photos},
+        first_ref=f"{foursquare_replies.FOURSQUARE_PHOTO}1",
+        settings={"foursquare_api": "v3"},
+        keys={"foursquare_api_key": "k", "foursquare_api": "v3"},
+        empty={foursquare_replies.V3_LISTING: []},
+        names_author=False,
+        bare_list=True,
+    ),
+    "here": Case(
+        code="here",
+        venue=venue_with(here=here_replies.HERE_PLACE),
+        replies={here_replies.HERE_LOOKUP: here_replies.lookup},
+        first_ref=here_replies.HERE_PHOTO,
+        keys={"here_api_key": "k", "here_images": True},
+        empty={here_replies.HERE_LOOKUP: here_replies.place()},
+        states_size=False,
+        names_author=False,
     ),
 }
 

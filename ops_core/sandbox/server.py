@@ -13,7 +13,7 @@ import signal
 
 from aiohttp import web
 
-from ops_core.sandbox import control, foursquare, google_places, here, wikimedia
+from ops_core.sandbox import control, foursquare, google_places, here, mapbox, unsplash, wikimedia
 from ops_core.sandbox.desk import Call, Desk, Reply, json_reply
 from ops_core.sandbox.faults import FaultPlan
 from ops_core.sandbox.world import World
@@ -27,7 +27,7 @@ HOST = "127.0.0.1"
 #: Largest body of a control request: a script for many thousands of photos.
 MOST_CONTROL_BYTES = 32 * 1024 * 1024
 
-PROVIDERS = (wikimedia, google_places, here, foursquare)
+PROVIDERS = (wikimedia, google_places, here, mapbox, foursquare, unsplash)
 
 #: The running sandbox of an application made by `make_app`.
 DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)

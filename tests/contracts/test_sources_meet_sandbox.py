@@ -18,6 +18,7 @@ from ops_core.sandbox.faults import Fault
 from ops_core.settings import Settings
 from ops_core.work.verify import VerifiedImage, verify_image
 from tests.support.loopback import Permits, api_of
+from tests.support.provider_replies import CASES, venue_with
 from tests.support.sandbox import SandboxProcess
 
 VENUES = {
@@ -45,6 +46,10 @@ VENUES = {
         ),
         Venue(name="V", address="", city="C", country="PL", latitude=50.061, longitude=19.937),
     ],
+    "foursquare": [venue_with(foursquare=f"4b058694f964a520d4b6{n:04}") for n in range(8)],
+    "here": [venue_with(here=f"here:pds:place:616u2yhm-{n:032}") for n in range(8)],
+    "mapbox": [venue_with(mapbox=f"dXJuOm1ieHBvaTpmMzRhMDkxOC1kZTRjLTQyNDkt{n:04}") for n in range(8)],
+    "unsplash": [venue_with(unsplash=f"jazz club {n}") for n in range(8)],
 }
 
 FAULTS = {
@@ -84,6 +89,13 @@ async def _list(code: str, sandbox: SandboxProcess) -> list[list[Photo]]:
         return [await SOURCES[code].list_photos(venue, api, limit=10) for venue in VENUES[code]]
 
 
+def _sandbox_ref(code: str, photo: Photo) -> str:
+    """What the sandbox calls the photo: Mapbox's have no name, so the source makes one of the address."""
+    if code == "mapbox" and photo.fetch_ref:
+        return photo.fetch_ref.rpartition("/")[2].removesuffix(".jpg")
+    return photo.provider_ref
+
+
 async def _bring(code: str, photo: Photo, sandbox: SandboxProcess) -> VerifiedImage:
     async with Http(settings(sandbox)) as http:
         download = await SOURCES[code].resolve(photo.provider_ref, photo.fetch_ref, api_of(http, code))
@@ -97,10 +109,9 @@ def test_every_listed_photo_comes_as_a_picture_of_its_own(code: str, sandbox: Sa
     assert len(listed) > 10
     for photo in listed:
         assert photo.fetch_ref
-        assert photo.width
-        assert photo.height
-        assert photo.attribution
-        assert photo.source_url
+        assert not CASES[code].states_size or (photo.width and photo.height)
+        assert photo.attribution or not CASES[code].names_author
+        assert photo.source_url or photo.show_url
     chosen = listed[:12]
     brought = [asyncio.run(_bring(code, photo, sandbox)) for photo in chosen]
     assert len({image.content_hash for image in brought}) == len(chosen)
@@ -137,7 +148,7 @@ def test_every_fault_of_a_photo_ends_in_its_error_type(
 ) -> None:
     sandbox.reset()
     photo = next(photo for photos in asyncio.run(_list(code, sandbox)) for photo in photos)
-    sandbox.set_faults(script={f"image:{code}:{photo.provider_ref}": [fault]}, retry_after=4)
+    sandbox.set_faults(script={f"image:{code}:{_sandbox_ref(code, photo)}": [fault]}, retry_after=4)
     with pytest.raises(Failed) as caught:
         asyncio.run(_bring(code, photo, sandbox))
     assert caught.value.failure.error_type in FAULTS[fault]

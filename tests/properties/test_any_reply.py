@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops_core.domain.failures import Failed, Failure
-from ops_core.providers import google_places, wikimedia_errors
+from ops_core.providers import foursquare, google_places, here, mapbox, unsplash, wikimedia_errors
 from ops_core.providers.registry import SOURCES
 from ops_core.providers.reply import MAX_SIDE, MAX_TEXT, first_link, pixels, plain, text, web_url
 from ops_core.providers.source import Classify
@@ -44,6 +44,10 @@ VOCABULARY = [
     ),
     *("query", "pages", "title", "imageinfo", "mime", "thumburl", "extmetadata", "Artist", "value", "index"),
     *("LicenseUrl", "LicenseShortName", "claims", "P18", "P373", "mainsnak", "datavalue", "rank", "photoUri"),
+    *("results", "fsq_photo_id", "prefix", "suffix", "width", "height", "meta", "errorDetail", "errorType"),
+    *("mapbox_id", "primary_photo", "properties", "type", "url", "thumb_url", "source", "errors"),
+    *("urls", "regular", "links", "html", "user", "username"),
+    *("media", "images", "items", "href", "variants", "original", "large", "supplier", "title", "cause"),
 ]
 TELLING = [
     *(
@@ -63,6 +67,10 @@ TELLING = [
         "\ud800",
     ),
     *("http://127.0.0.1:1/upload.wikimedia.org/a", "File:\u202eB.jpg\x00", "RESOURCE_EXHAUSTED"),
+    *("http://127.0.0.1:1/fastly.4sqi.net/img/", "/a.jpg", "/\ud800.jpg", "/a.jpg?key=1", "4b058694f964a5"),
+    *("http://127.0.0.1:1/photos.mapbox.com/a?access_token=1", "http://127.0.0.1:1/a?b=[", "Feature"),
+    *("http://127.0.0.1:1/images.unsplash.com/p?ixid=1", "http://127.0.0.1:1/images.unsplash.com/%00[?ixid"),
+    *("http://127.0.0.1:1/media-cdn.tripadvisor.com/media/photo-s/0a/%00.jpg", "here:pds:place:616u"),
 ]
 scalars = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(TELLING)
@@ -89,11 +97,22 @@ def nested(*path: str | int) -> st.SearchStrategy[Any]:
     return any_json.map(wrap)
 
 
+UNSPLASH_PHOTO = "http://127.0.0.1:1/images.unsplash.com/photo-1?ixid=M3w"
+odd_photos = st.dictionaries(
+    st.sampled_from(["id", "url", "urls", "links", "user", "width", "height", "source"]), any_json, max_size=3
+)
+
 replies = (
     any_json
     | nested("photos") | nested("photos", 0) | nested("query") | nested("query", "pages")
     | nested("query", "pages", 0) | nested("query", "pages", 0, "imageinfo", 0) | nested("claims", "P18")
     | nested("error") | nested("error", "details", 0)
+    | nested("properties", "metadata", "photos", 0).map(lambda reply: {"type": "Feature", **reply})
+    | odd_photos.map(lambda odd: {"photos": [{"url": "http://127.0.0.1:1/photos.mapbox.com/a", **odd}]})
+    | odd_photos.map(lambda odd: {"results": [{"id": "a", "urls": {"regular": UNSPLASH_PHOTO}, **odd}]})
+    | nested("errors", 0)
+    | nested(0) | nested("results", 0) | nested("meta")
+    | nested("media", "images", "items", 0).map(lambda reply: {"id": "here:x", **reply})
 )  # fmt: skip
 
 
@@ -135,6 +154,7 @@ def test_any_reply_ends_as_photos_that_can_be_recorded_or_as_a_failure(code: str
             photo.attribution,
             photo.license,
             photo.license_url,
+            photo.show_url,
         ):
             assert field is None or (field and "\x00" not in field)
             (field or "").encode()  # no half characters, which no database takes
@@ -155,7 +175,17 @@ def test_any_reply_ends_as_an_address_or_as_a_failure(code: str, reply: Any, fet
 
 
 @given(
-    st.sampled_from([google_places.classify, wikimedia_errors.classify]),
+    st.sampled_from(
+        [
+            google_places.classify,
+            wikimedia_errors.classify,
+            foursquare.classify,
+            here.classify,
+            here.classify_photos,
+            mapbox.classify,
+            unsplash.classify,
+        ]
+    ),
     st.sampled_from([200, 400, 403, 404, 429, 500, 503]),
     replies,
 )

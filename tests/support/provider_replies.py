@@ -14,7 +14,7 @@ from ops_core.domain.failures import Failed, Failure
 from ops_core.domain.places import Venue
 from ops_core.providers.registry import SOURCES
 from ops_core.providers.source import Download, Photo, PlaceKind
-from tests.support import foursquare_replies, here_replies
+from tests.support import foursquare_replies, here_replies, mapbox_replies, unsplash_replies
 from tests.support.loopback import FakeProviders, Permits, api_of
 
 PLACE = "ChIJD7fiBh9u5kcRYJSMaMOCCwQ"
@@ -153,6 +153,12 @@ SEARCHES: dict[str, Search] = {
         first_id=here_replies.HERE_PLACE,
         empty={here_replies.HERE_DISCOVER: {"items": []}, here_replies.HERE_GEOCODE: {"items": []}},
     ),
+    "mapbox": Search(
+        code="mapbox",
+        replies={mapbox_replies.MAPBOX_SEARCH: mapbox_replies.FOUND},
+        first_id=mapbox_replies.MAPBOX_PLACE,
+        empty={mapbox_replies.MAPBOX_SEARCH: {"type": "FeatureCollection", "features": []}},
+    ),
 }
 
 
@@ -213,6 +219,24 @@ CASES = {
         empty={here_replies.HERE_LOOKUP: here_replies.place()},
         states_size=False,
         names_author=False,
+    ),
+    "mapbox": Case(
+        code="mapbox",
+        venue=venue_with(mapbox=mapbox_replies.MAPBOX_PLACE),
+        replies={mapbox_replies.MAPBOX_LISTING: mapbox_replies.details},
+        first_ref=mapbox_replies.mapbox_ref(mapbox_replies.photo_path(1)),
+        keys={"mapbox_access_token": "t"},
+        empty={mapbox_replies.MAPBOX_LISTING: mapbox_replies.place()},
+        states_size=False,
+        names_author=False,
+    ),
+    "unsplash": Case(
+        code="unsplash",
+        venue=venue_with(unsplash="jazz club"),
+        replies={unsplash_replies.UNSPLASH_LISTING: unsplash_replies.found},
+        first_ref=unsplash_replies.UNSPLASH_PHOTO,
+        keys={"unsplash_access_key": "k"},
+        empty={unsplash_replies.UNSPLASH_LISTING: unsplash_replies.NOTHING},
     ),
 }
 

@@ -69,6 +69,7 @@ NOW = {
     ImageState.DISCOVERED: "Waiting",
     ImageState.FAILED: "Failed",
     ImageState.PERMANENTLY_FAILED: "Set aside",
+    ImageState.REFERENCED: "Shown from its provider",
 }
 
 

@@ -89,6 +89,7 @@ IMAGE_STATE: dict[ImageState, str] = {
     ImageState.UPLOADED: "green",
     ImageState.FAILED: "orange",
     ImageState.PERMANENTLY_FAILED: "red",
+    ImageState.REFERENCED: "blue",
 }
 #: What became of the images a job left failed (`frames.standing`).
 STANDING: dict[str, str] = {

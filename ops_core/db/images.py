@@ -1,4 +1,4 @@
-"""Image rows: discovered, claimed under a lease, and released when a lease runs out.
+"""Image rows: claimed under a lease, and released when a lease runs out (made in `db/discovered.py`).
 
 A claim is fenced: every claim raises `images.claim`, and only the holder of the newest one may
 record an outcome (`db/attempts.py`).
@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
-from sqlalchemy import Connection, case, func, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, select, text
 
 from ops_core.db import job_totals, rollups
 from ops_core.db.schema import Image
@@ -44,46 +42,6 @@ class ClaimedImage:
     retry_count: int
     tries: int
     is_retry: bool
-
-
-def discover(connection: Connection, venue_id: int, photos: Sequence[dict[str, Any]]) -> list[int]:
-    """One row per photo, made or refreshed; the ids in the order given.
-
-    Keys of a photo: provider, provider_ref, position, quality_score and, optional but the same for
-    all, fetch_ref, source_url, width, height, attribution, attribution_url, license, license_url. A
-    photo that is in the store already keeps its measured size and score; no state changes here.
-    """
-    if not photos:
-        return []
-    # one order for all writers: two jobs of one venue must not wait for each other in a circle
-    connection.execute(
-        select(Image.id).where(Image.venue_id == venue_id).order_by(Image.id).with_for_update(key_share=True)
-    )
-    rows = sorted(photos, key=lambda photo: (photo["provider"], photo["provider_ref"]))
-    statement = insert(Image)
-    new = statement.excluded
-    stored = Image.state == ImageState.UPLOADED
-    measured = ("width", "height", "quality_score")
-    stated = ("fetch_ref", "source_url", "attribution", "attribution_url", "license", "license_url")
-    found = connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["venue_id", "provider", "provider_ref"],
-            set_={
-                "position": new.position,
-                **{name: func.coalesce(new[name], getattr(Image, name)) for name in stated},
-                **{
-                    name: case(
-                        (stored, getattr(Image, name)), else_=func.coalesce(new[name], getattr(Image, name))
-                    )
-                    for name in measured
-                },
-            },
-        ).returning(Image.id, Image.provider, Image.provider_ref),
-        # as parameters and not as `values`, which would be compiled anew for every number of photos
-        [{"venue_id": venue_id, **row} for row in rows],
-    )
-    ids = {(row.provider, row.provider_ref): row.id for row in found}
-    return [ids[photo["provider"], photo["provider_ref"]] for photo in photos]
 
 
 def claim(

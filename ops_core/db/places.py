@@ -19,7 +19,8 @@ _LOCK = 0x706C61636573
 
 _VENUE = """
     SELECT v.id, v.natural_key, v.city_id, v.name, v.slug, v.address, v.latitude, v.longitude,
-           v.provider_ids, v.last_checked_at, v.uploaded_images, c.name AS city, c.country
+           v.provider_ids, v.last_checked_at, v.uploaded_images, v.referenced_images,
+           c.name AS city, c.country
     FROM venues v JOIN cities c ON c.id = v.city_id"""
 
 
@@ -41,6 +42,7 @@ class VenueContext:
     venue: Venue
     last_checked_at: datetime | None
     uploaded_images: int
+    referenced_images: int
 
 
 def upsert_venues(
@@ -51,13 +53,18 @@ def upsert_venues(
     `taken` holds the ids of venues that earlier parts of the same list were written to: a line that
     means one of them is unchanged if it says the same, else a duplicate, and nothing is written.
     """
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    hold_places(connection)
     cities = _city_ids(connection, venues)
     plan = Plan(_candidates(connection, venues, cities), taken)
     placed = [plan.place(line, cities[venue.city, venue.country], venue) for line, venue in enumerate(venues)]
     _update(connection, plan.changed)
     _insert(connection, plan.new)
     return [Upserted(item.id, outcome) for item, outcome in placed if item.id is not None]
+
+
+def hold_places(connection: Connection) -> None:
+    """Keep all others from adding venues, and ids to them, until this transaction ends."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
 
 def venue_context(connection: Connection, venue_id: int) -> VenueContext | None:
@@ -72,6 +79,7 @@ def venue_context(connection: Connection, venue_id: int) -> VenueContext | None:
         venue=_venue(row),
         last_checked_at=row["last_checked_at"],
         uploaded_images=row["uploaded_images"],
+        referenced_images=row["referenced_images"],
     )
 
 
@@ -102,7 +110,8 @@ def venues_due(
                 f"""
                 SELECT v.id FROM venues v
                 WHERE (:force OR v.last_checked_at IS NULL OR v.last_checked_at <=
-                       CASE WHEN v.uploaded_images > 0 THEN :with_before ELSE :without_before END)
+                       CASE WHEN v.uploaded_images + v.referenced_images > 0
+                            THEN :with_before ELSE :without_before END)
                   AND (:force OR v.last_asked_at IS NULL OR v.last_asked_at <= :asked_before)
                   AND NOT EXISTS (
                       SELECT FROM jobs WHERE venue_id = v.id AND kind = 'enrichment' AND {OPEN_JOB})

@@ -16,7 +16,7 @@ from ops_core.db.schema import Rollup
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What one try adds."""
+    """What one try adds, or calls that belong to no try."""
 
     hour: datetime
     provider: str
@@ -27,6 +27,7 @@ class Row:
     duration_ms: int
     calls: int
     cost_usd: Decimal
+    tries: int = 1
 
 
 _SUMS = ("tries", "first_tries", "bytes", "duration_ms", "calls", "cost_usd")
@@ -40,7 +41,7 @@ def add(connection: Connection, rows: Sequence[Row]) -> None:
     for row in rows:
         key = (row.hour, row.provider, row.error_type, row.city_id)
         total = sums.setdefault(key, dict.fromkeys(_SUMS, 0))
-        total["tries"] += 1
+        total["tries"] += row.tries
         total["first_tries"] += row.first
         total["bytes"] += row.bytes
         total["duration_ms"] += row.duration_ms

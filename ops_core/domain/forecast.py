@@ -14,7 +14,7 @@ from ops_core.domain.retry_plan import CALLS_PER_PHOTO, USUAL_CALLS, ProviderSha
 
 #: Permits that bring in one photo: Google Places takes one to resolve it, and the download is free of
 #: the limits; Wikimedia Commons needs no call to resolve it, but counts the download.
-PERMITS_PER_PHOTO: Mapping[str, int] = {"google_places": 1, "wikimedia_commons": 1}
+PERMITS_PER_PHOTO: Mapping[str, int] = {**CALLS_PER_PHOTO, "wikimedia_commons": 1}
 #: For a provider nobody measured yet.
 USUAL_PERMITS = 1
 

@@ -11,7 +11,7 @@ MAX_BACKOFF = 3600.0
 
 def is_due(
     last_checked_at: datetime | None,
-    uploaded_images: int,
+    images: int,
     *,
     now: datetime,
     without_days: int,
@@ -19,11 +19,12 @@ def is_due(
 ) -> bool:
     """Whether the providers should be asked about a venue: never checked, or checked long enough ago.
 
-    A venue without images is asked for again after `without_days`, one with images after `with_days`.
+    `images` are those it has, in the store or as references. A venue without any is asked for again
+    after `without_days`, one with images after `with_days`.
     """
     if last_checked_at is None:
         return True
-    days = with_days if uploaded_images else without_days
+    days = with_days if images else without_days
     return last_checked_at <= now - timedelta(days=days)
 
 

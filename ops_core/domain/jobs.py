@@ -75,6 +75,7 @@ class JobFigures:
     uploaded: int  #: Brought into the store by this job.
     failed: int  #: Tried by this job, and failed.
     existing: int = 0  #: Were in the store before, or are in another job's hands.
+    referenced: int = 0  #: Shown from their provider, as its terms ask.
     left: int = 0  #: Failed before, with no automatic try left: not tried by this job.
     providers_failed: int = 0  #: Providers that answered with an error.
 
@@ -88,7 +89,7 @@ def outcome(figures: JobFigures) -> JobStatus:
     """
     if figures.discovered == 0:
         return JobStatus.ERROR if figures.providers_failed else JobStatus.NO_IMAGES
-    if figures.uploaded + figures.existing == 0:
+    if figures.uploaded + figures.existing + figures.referenced == 0:
         return JobStatus.FAILED
     if figures.failed or figures.left or figures.providers_failed:
         return JobStatus.PARTIAL
@@ -105,11 +106,14 @@ def summary(figures: JobFigures, providers: Mapping[str, ProviderStatus]) -> str
         if not providers:
             return "No images found - no active provider knows this venue"
         return "No images found - venue has no available photos"
-    parts = [f"{figures.uploaded} uploaded"]
+    tried = figures.discovered - figures.referenced
+    parts = [f"{figures.uploaded} uploaded"] if tried or figures.uploaded else []
     if figures.failed:
         parts.append(f"{figures.failed} failed")
     if figures.existing:
         parts.append(f"{figures.existing} already stored")
+    if figures.referenced:
+        parts.append(f"{figures.referenced} shown from there")
     if figures.left:
         parts.append(f"{figures.left} failed before")
     noun = "image" if figures.discovered == 1 else "images"

@@ -17,7 +17,14 @@ from ops_core.domain.retries import ItemState
 
 #: Counted calls that bring in one photo, as charged in `attempts.calls`: Google Places resolves each
 #: photo with one paid call; Wikimedia Commons keeps the file's address from the listing.
-CALLS_PER_PHOTO: Mapping[str, int] = {"google_places": 1, "wikimedia_commons": 0}
+CALLS_PER_PHOTO: Mapping[str, int] = {
+    "google_places": 1,
+    "wikimedia_commons": 0,
+    "foursquare": 0,
+    "here": 0,
+    "mapbox": 0,
+    "unsplash": 0,
+}
 #: For a provider nobody measured yet.
 USUAL_CALLS = 1
 
@@ -177,6 +184,8 @@ def skip_reason(
     """
     if state is ImageState.UPLOADED:
         return SkipReason.RECOVERED
+    if state is ImageState.REFERENCED:
+        return SkipReason.REHOSTING
     if in_open_request or state is ImageState.UPLOADING:
         return SkipReason.IN_FLIGHT
     if override or may_try_automatically(state, error_type, MAX_RETRIES if at_limit else 0):

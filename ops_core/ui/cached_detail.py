@@ -11,6 +11,7 @@ import streamlit as st
 
 from ops_core.analytics import job_frames
 from ops_core.db import job_detail, related_jobs
+from ops_core.db import references as db_references
 from ops_core.db.engine import get_engine
 from ops_core.domain.jobs import JobKind
 
@@ -62,6 +63,13 @@ def photos(job_id: int, limit: int) -> Sequence[Mapping[str, Any]]:
 
 
 @st.cache_data(ttl="5s", max_entries=64, show_spinner=False)
+def references(job_id: int, limit: int) -> Sequence[Mapping[str, Any]]:
+    """The photos the job found that are shown from their provider."""
+    with get_engine().connect() as connection:
+        return [dict(row) for row in db_references.of_job(connection, job_id, limit)]
+
+
+@st.cache_data(ttl="5s", max_entries=64, show_spinner=False)
 def timeline(job_id: int, limit: int) -> pd.DataFrame | None:
     """`job_frames.timeline` with the first `limit` tries; None if the job is gone."""
     with get_engine().connect() as connection:
@@ -90,5 +98,5 @@ def raw(job_id: int) -> Mapping[str, Any] | None:
 
 def forget() -> None:
     """Forget what was read, so that the next run asks the database."""
-    for read in (overview, failed_images, photos, timeline, started_jobs, raw):
+    for read in (overview, failed_images, photos, references, timeline, started_jobs, raw):
         read.clear()

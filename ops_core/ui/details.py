@@ -142,6 +142,12 @@ def _sections(
             if box.open:
                 with box:
                     gallery.job_photos(job_id, fate.stored, names)
+        if referenced := int((seen.job["numbers"] or {}).get("images_referenced", 0)):
+            label = f"Shown from their provider ({referenced:,})"
+            box = _section(job_id, "references", label, "link")
+            if box.open:
+                with box:
+                    gallery.job_references(job_id, referenced, names)
         box = _section(job_id, "timeline", "Timeline", "timeline")
         if box.open:
             with box:

@@ -8,11 +8,13 @@ from urllib.parse import urljoin, urlsplit
 
 import streamlit as st
 
+from ops_core.domain.providers import facts_of
 from ops_core.settings import get_settings
 from ops_core.ui import badges, cached_detail
 from ops_core.ui.address import media_is_served
 from ops_core.ui.fine_print import fine_print
 from ops_core.ui.markdown import link, plain
+from ops_core.ui.provider_photos import photo_path
 
 #: Photos shown at first, and how many more with each click.
 FIRST, STEP = 8, 24
@@ -43,6 +45,35 @@ def job_photos(job_id: int, total: int, names: Mapping[str, str]) -> None:
             on_click=_show_more,
             args=(key,),
         )
+
+
+def job_references(job_id: int, total: int, names: Mapping[str, str]) -> None:
+    """The photos a job found that are shown from their provider, which may have to be asked for them."""
+    images = cached_detail.references(job_id, FIRST)
+    fine_print(
+        "These are not copied, as their providers' terms ask: they are shown from there, with their credit. "
+        "Providers that let nobody keep an address are asked anew, which is counted and may cost."
+    )
+    if not media_is_served():
+        fine_print("Photos of this kind show where the console is started with `venue-ops web`.")
+    with st.grid("auto", min_column_width=125, gap="small"):
+        for number, image in enumerate(images, start=1):
+            provider = names.get(image["provider"], image["provider"])
+            with st.container(gap="xxsmall"):
+                _reference(image, f"Photo {number}, shown from {provider}")
+                st.markdown(badges.provider_badge(image["provider"], names))
+                if facts_of(image["provider"]).illustrative:
+                    st.markdown(badges.badge("Illustration, not the venue", "gray", "palette"))
+                fine_print(*filter(None, (_credit(image), _size_in_pixels(image))))
+    if total > len(images):
+        fine_print(f"The first {len(images)} of {total:,}.")
+
+
+def _reference(image: Mapping[str, Any], alt: str) -> None:
+    if not media_is_served():
+        return
+    source = _address(photo_path(image["id"]))
+    st.image(source, width="stretch", link=image["source_url"] or source, alt=alt)
 
 
 def gallery(images: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> None:
@@ -87,19 +118,23 @@ def _address(url: str) -> str:
 
 
 def _credit(image: Mapping[str, Any]) -> str:
-    maker = link(image["attribution"], image["attribution_url"]) if image["attribution"] else "Unknown author"
+    maker = link(image["attribution"], image["attribution_url"]) if image["attribution"] else ""
     terms = link(image["license"], image["license_url"]) if image["license"] else ""
-    return " · ".join(part for part in (maker, terms) if part)
+    credit = facts_of(image["provider"]).credit
+    given = [part for part in (maker, terms, link(*credit) if credit else "") if part]
+    return " · ".join(dict.fromkeys(given)) or "Unknown author"
 
 
 def _measures(image: Mapping[str, Any]) -> str:
-    parts = []
-    if image["width"] and image["height"]:
-        parts.append(f"{image['width']} × {image['height']}")
+    parts = [size] if (size := _size_in_pixels(image)) else []
     parts.append(f"{image['quality_score']:.2f} quality")
     if image["bytes"] is not None:
         parts.append(_size(image["bytes"]))
     return " · ".join(parts)
+
+
+def _size_in_pixels(image: Mapping[str, Any]) -> str:
+    return f"{image['width']} × {image['height']}" if image["width"] and image["height"] else ""
 
 
 def _size(amount: int) -> str:

@@ -90,6 +90,13 @@ def _images(job: Mapping[str, Any], fate: Fate) -> None:
         job["images_existing"],
         "Chosen photos that were in the store before, or that another job had in hand.",
     )
+    if referenced := (job["numbers"] or {}).get("images_referenced"):
+        _card(
+            "Shown from provider",
+            referenced,
+            "Chosen photos that are not copied, as their providers' terms ask.",
+            "blue",
+        )
     if job["images_left"]:
         _card(
             "Failed before",

@@ -40,6 +40,7 @@ _NOW: dict[ImageState, str] = {
     ImageState.DISCOVERED: "Not tried yet",
     ImageState.FAILED: "Failed",
     ImageState.PERMANENTLY_FAILED: "Set aside",
+    ImageState.REFERENCED: "Shown from its provider",
 }
 _ALL = "All"
 _FILTERS: dict[str, tuple[ItemState, ...]] = {

@@ -18,6 +18,7 @@ from ops_core.db.engine import get_engine
 from ops_core.db.health import ping
 from ops_core.domain.access import Role
 from ops_core.settings import NotRunning, get_settings
+from ops_core.ui import provider_photos
 from ops_core.ui.address import BASE
 from ops_core.ui.exports import operations_file
 from ops_core.ui.security import ASSETS
@@ -103,6 +104,7 @@ def own_routes() -> list[BaseRoute]:
         Route(f"{BASE}/healthz/ready", ready),
         # Streamlit keeps its own files at media/<name>; every key of the store begins with venues/
         Route(f"{BASE}/media/venues/{{key:path}}", stored_image),
+        Route(f"{provider_photos.PATH}/{{image_id:int}}", provider_photos.provider_photo),
         Route(f"{BASE}/export/operations.{{kind}}", operations_file),
         Route(f"{BASE}/static/{{name:path}}", asset),
         Route(f"{BASE}/_stcore/metrics", _hidden),

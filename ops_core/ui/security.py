@@ -13,7 +13,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ops_core.domain.providers import FACTS
 from ops_core.domain.web_addresses import is_this_machine
+from ops_core.settings import Settings, get_settings
 
 #: Folder of the browser side of Streamlit.
 ASSETS = Path(streamlit.__file__).parent / "static"
@@ -94,7 +96,7 @@ def content_security_policy() -> str:
             "default-src 'self'",
             f"script-src 'self' {scripts}".rstrip(),
             "style-src 'self' 'unsafe-inline'",
-            "img-src 'self' data: blob:",
+            f"img-src 'self' data: blob: {' '.join(image_sources(get_settings()))}",
             "font-src 'self' data:",
             "connect-src 'self'",
             "worker-src 'self' blob:",
@@ -104,6 +106,15 @@ def content_security_policy() -> str:
             "frame-ancestors 'none'",
         )
     )
+
+
+def image_sources(settings: Settings) -> list[str]:
+    """Where pages may load pictures from besides the console: the providers' own hosts, as CSP names them."""
+    hosts = sorted({host for facts in FACTS.values() for host in facts.photo_hosts})
+    sources = [f"https://{host}" for host in hosts]
+    if sandbox := settings.running_sandbox():
+        sources.append(sandbox)
+    return sources
 
 
 def inline_script_hashes() -> list[str]:

@@ -13,18 +13,22 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from ops_core.db import images, job_providers, jobs, places
+from ops_core.db import discovered, images, job_providers, jobs, places
 from ops_core.db.jobs import ClaimedJob, JobResult
 from ops_core.db.places import VenueContext
 from ops_core.domain.freshness import is_due
+from ops_core.domain.images import ImageState
 from ops_core.domain.jobs import JobState, JobStatus, ProviderStatus
+from ops_core.domain.providers import facts_of
 from ops_core.domain.quality import choose, quality_score
+from ops_core.providers.source import Photo
 from ops_core.settings import Settings
 from ops_core.work import job_runs, report, upload
 from ops_core.work.discover import Discovery, discover
 from ops_core.work.job_runs import IN_OTHER_HANDS, TakenOver, TryAgain
 from ops_core.work.rate_limits import PutOff
 from ops_core.work.session import Session
+from ops_core.work.uses import report_uses
 
 
 def run(
@@ -53,8 +57,13 @@ async def _enrich(session: Session, job: ClaimedJob) -> None:
             await asyncio.to_thread(_finish_as_fresh, session, job)
             return
         discovery = await discover(session, context.venue, job.meta.get("answered", []))
+        chosen, discovery = await report_uses(
+            session, context.id, _choose(session, discovery, image_ids or []), discovery
+        )
         later = _later(job, discovery)
-        image_ids = await asyncio.to_thread(_keep_discovery, session, job, context, discovery, bool(later))
+        image_ids = await asyncio.to_thread(
+            _keep_discovery, session, job, context, discovery, chosen, bool(later)
+        )
     # what is known is brought in at once: a provider that must wait does not hold up the others
     await upload.bring_in(session, image_ids, job_id=job.id)
     if later:
@@ -83,23 +92,31 @@ def _venue(session: Session, job: ClaimedJob) -> VenueContext | None:
 def _due(settings: Settings, context: VenueContext) -> bool:
     return is_due(
         context.last_checked_at,
-        context.uploaded_images,
+        context.uploaded_images + context.referenced_images,
         now=datetime.now(UTC),
         without_days=settings.recheck_without_images_days,
         with_days=settings.recheck_with_images_days,
     )
 
 
-def _keep_discovery(
-    session: Session, job: ClaimedJob, context: VenueContext, discovery: Discovery, waiting: bool
-) -> list[int]:
-    earlier: list[int] = job.meta.get("image_ids", [])
-    chosen = choose(
+def _choose(session: Session, discovery: Discovery, earlier: Sequence[int]) -> list[Photo]:
+    return choose(
         discovery.photos,
         priority={code: provider.priority for code, provider in session.providers.items()},
         per_provider=session.settings.max_images_per_provider,
         per_venue=session.settings.max_images_per_venue - len(earlier),
     )
+
+
+def _keep_discovery(
+    session: Session,
+    job: ClaimedJob,
+    context: VenueContext,
+    discovery: Discovery,
+    chosen: Sequence[Photo],
+    waiting: bool,
+) -> list[int]:
+    earlier: list[int] = job.meta.get("image_ids", [])
     rows = [
         {
             "provider": photo.provider,
@@ -114,12 +131,13 @@ def _keep_discovery(
             "attribution_url": photo.attribution_url,
             "license": photo.license,
             "license_url": photo.license_url,
+            **_policy(session, photo),
         }
         for place, photo in enumerate(chosen, start=len(earlier))
     ]
     now = datetime.now(UTC)
     with session.engine.begin() as connection:
-        found = images.discover(connection, context.id, rows)
+        found = discovered.keep(connection, context.id, rows)
         image_ids = list(dict.fromkeys([*earlier, *found]))
         job_providers.save(connection, job.id, discovery.results)
         places.mark_asked(connection, context.id, now)
@@ -130,6 +148,19 @@ def _keep_discovery(
         if not jobs.save_meta(connection, job, meta):
             raise TakenOver
     return image_ids
+
+
+def _policy(session: Session, photo: Photo) -> dict[str, Any]:
+    """Whether a photo is to be copied or shown from its provider, and what of its address may be kept."""
+    if session.may_copy(photo.provider):
+        return {"state": ImageState.DISCOVERED, "url": None}
+    kept = facts_of(photo.provider).keeps_address
+    return {
+        "state": ImageState.REFERENCED,
+        "url": photo.show_url if kept else None,
+        # a name that expires is asked for anew each time the photo is shown
+        "fetch_ref": photo.fetch_ref if kept else None,
+    }
 
 
 def _seconds_until_settled(session: Session, image_ids: list[int]) -> float | None:

@@ -98,6 +98,8 @@ async def _download(session: Session, image: ClaimedImage, spent: _Spent) -> byt
     source, provider = SOURCES.get(image.provider), spent.provider
     if source is None or provider is None:
         raise _not_askable(image, f"{image.provider} is switched off or not known")
+    if not session.may_copy(image.provider):
+        raise _not_askable(image, f"copies of photos of {image.provider} may not be kept any more")
     if provider.paused_for:
         raise PutOff(min(provider.paused_for, MAX_BLOCK))
     reason = source.not_ready(session.settings)

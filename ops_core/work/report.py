@@ -48,6 +48,7 @@ def result(facts: Facts) -> JobResult:
             "images_uploaded": figures.uploaded,
             "images_failed": figures.failed,
             "images_existing": figures.existing,
+            "images_referenced": figures.referenced,
             "images_left": figures.left,
             "failure_breakdown": _breakdown(facts),
             "failed_images": [_failed_image(item) for item in facts.tries if _is_failed(item)],
@@ -57,7 +58,7 @@ def result(facts: Facts) -> JobResult:
             "summary": summary(figures, {line.provider: line.status for line in facts.providers}),
             "completed_at": facts.now.isoformat(),
             "execution_time_ms": milliseconds(facts.job, facts.now),
-            "venue_context": _venue_context(facts.context),
+            "venue_context": venue_context(facts.context),
             "image_ids": list(facts.states),
         },
     )
@@ -101,12 +102,14 @@ def milliseconds(job: ClaimedJob, now: datetime) -> int:
 def _figures(facts: Facts) -> JobFigures:
     tried = {item.image_id for item in facts.tries}
     untried = [state for image_id, state in facts.states.items() if image_id not in tried]
+    counted = Counter(untried)
     return JobFigures(
         discovered=len(facts.states),
         uploaded=sum(map(_is_uploaded, facts.tries)),
         failed=sum(map(_is_failed, facts.tries)),
-        existing=sum(state is ImageState.UPLOADED for state in untried),
-        left=sum(state is not ImageState.UPLOADED for state in untried),
+        existing=counted[ImageState.UPLOADED],
+        referenced=counted[ImageState.REFERENCED],
+        left=len(untried) - counted[ImageState.UPLOADED] - counted[ImageState.REFERENCED],
         providers_failed=sum(line.status is ProviderStatus.FAILED for line in facts.providers),
     )
 
@@ -153,7 +156,8 @@ def _providers(facts: Facts) -> dict[str, dict[str, Any]]:
     return lines
 
 
-def _venue_context(context: VenueContext) -> dict[str, Any]:
+def venue_context(context: VenueContext) -> dict[str, Any]:
+    """What `meta` keeps of the venue as it was."""
     venue = context.venue
     return {
         "venue_id": context.id,

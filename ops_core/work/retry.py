@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from sqlalchemy import Connection, Engine
 
@@ -23,6 +24,7 @@ from ops_core.domain.images import ImageState
 from ops_core.domain.jobs import ProviderStatus
 from ops_core.domain.retries import ItemState, RequestState
 from ops_core.domain.retry_plan import ItemEnd, SkipReason, item_end, retried_in_words
+from ops_core.providers.registry import SOURCES
 from ops_core.settings import Settings
 from ops_core.work import job_runs, report, upload
 from ops_core.work.job_runs import IN_OTHER_HANDS, TakenOver
@@ -58,10 +60,16 @@ async def _retry(session: Session, job: ClaimedJob) -> None:
         override=_override(job),
         request_id=_request_id(job),
     )
-    can_be_asked = askable(session.providers, session.settings)
-    wait = await asyncio.to_thread(_finish, session, job, waits, can_be_asked)
+    wait = await asyncio.to_thread(_finish, session, job, waits, _blocked(session))
     if wait is not None:
         raise PutOff(wait)
+
+
+def _blocked(session: Session) -> Mapping[str, SkipReason]:
+    """Why nothing of a provider is tried any more, by its code; those that may be tried are not in it."""
+    can_be_asked = askable(session.providers, session.settings)
+    found = {code: SkipReason.PAUSED for code in SOURCES if code not in can_be_asked}
+    return found | {code: SkipReason.REHOSTING for code in session.providers if not session.may_copy(code)}
 
 
 def _request_id(job: ClaimedJob) -> int:
@@ -85,18 +93,18 @@ def _begin(session: Session, job: ClaimedJob) -> list[int] | None:
 
 
 def _finish(
-    session: Session, job: ClaimedJob, waits: Mapping[int, float], can_be_asked: Collection[str]
+    session: Session, job: ClaimedJob, waits: Mapping[int, float], blocked: Mapping[str, SkipReason]
 ) -> float | None:
     """End the job, or say in how many seconds it makes sense to look at its images again.
 
-    What is left of providers that were switched off since it was ordered is skipped.
+    What is left of providers that may not be asked, or copied from, any more is skipped.
     """
     with session.engine.begin() as connection:
         # pausing and cancelling wait meanwhile
         state = retries.hold(connection, _request_id(job))
         items = retries.open_items(connection, job.id)
         tries = job_providers.tries(connection, job.id)
-        ends = _ends(job, items, tries, can_be_asked)
+        ends = _ends(job, items, tries, blocked)
         if state is RequestState.CANCELLED:
             ends = _let_go(items, ends)
         unsettled = [image_id for image_id, end in ends.items() if end is None]
@@ -125,7 +133,7 @@ def _ends(
     job: ClaimedJob,
     items: Sequence[OpenItem],
     tries: Sequence[JobTry],
-    can_be_asked: Collection[str] | None = None,
+    blocked: Mapping[str, SkipReason] = MappingProxyType({}),
 ) -> dict[int, ItemEnd | None]:
     last = {each.image_id: each for each in tries}
     return {
@@ -135,9 +143,7 @@ def _ends(
             at_limit=item.at_limit,
             tried=last[item.image_id].outcome if item.image_id in last else None,
             tried_error=last[item.image_id].error_type if item.image_id in last else None,
-            blocked=(
-                SkipReason.PAUSED if can_be_asked is not None and item.provider not in can_be_asked else None
-            ),
+            blocked=blocked.get(item.provider),
             override=_override(job),
         )
         for item in items

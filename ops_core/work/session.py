@@ -30,6 +30,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ops_core.db import images, jobs, providers
 from ops_core.db.providers import ActiveProvider
 from ops_core.domain.permits import Limits
+from ops_core.domain.providers import Rehosting, in_force
 from ops_core.providers.http import Api, Http
 from ops_core.providers.registry import SOURCES
 from ops_core.settings import Settings
@@ -84,11 +85,17 @@ class Session:
     halts: Halts  #: Which retries people stopped.
     underway: set[int]  #: Jobs whose images wait in the lanes, or did.
     alone: asyncio.Lock  #: Held by an image on which a worker died before.
+    drawn: Collection[str] = ()  #: Providers whose photos the sandbox draws, and that are copied.
     references: References = field(default_factory=References)
 
     def api(self, provider: str) -> Api:
         """A counted way to call one provider."""
         return self.http.api(provider, self.permits)
+
+    def may_copy(self, provider: str) -> bool:
+        """Whether copies of a provider's photos may be kept; if not, they are shown from there."""
+        known = self.providers.get(provider)
+        return known is None or in_force(known.rehosting, provider, self.drawn) is Rehosting.STORE
 
 
 class _Current(Mapping[str, Value]):
@@ -162,6 +169,7 @@ async def open_session(engine: Engine, settings: Settings) -> AsyncIterator[Sess
                 halts=halts,
                 underway=set(),
                 alone=asyncio.Lock(),
+                drawn=settings.drawn,
             )
     finally:
         await store.close()

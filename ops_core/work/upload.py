@@ -6,7 +6,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
-from ops_core.db import images
+from ops_core.db import discovered, images
 from ops_core.db.attempts import Tried
 from ops_core.db.images import ClaimedImage
 from ops_core.domain.errors import ErrorType
@@ -97,7 +97,10 @@ async def _try(session: Session, image: ClaimedImage, which: _Which) -> Tried:
 
 
 def _claim(session: Session, ids: list[int], which: _Which, *, suspects: bool = False) -> list[ClaimedImage]:
+    not_copied = [code for code in session.providers if not session.may_copy(code)]
     with session.engine.begin() as connection:
+        # the policy may have changed since they were listed
+        discovered.refer(connection, ids, not_copied)
         return images.claim(
             connection,
             ids,

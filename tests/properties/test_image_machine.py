@@ -83,6 +83,20 @@ class ImageLife(RuleBasedStateMachine):
         self.move(state_given_back(self.error_type, self.retry_count))
         assert self.state is self.before, "a claim without a try changes nothing"
 
+    @precondition(
+        lambda self: self.state not in (ImageState.UPLOADING, ImageState.UPLOADED, ImageState.REFERENCED)
+    )
+    @rule()
+    def copies_are_not_allowed_any_more(self) -> None:
+        self.error_type = None
+        self.move(ImageState.REFERENCED)
+        assert not may_try_automatically(self.state, self.error_type, self.retry_count)
+
+    @precondition(lambda self: self.state is ImageState.REFERENCED)
+    @rule()
+    def copies_are_allowed_again(self) -> None:
+        self.move(ImageState.DISCOVERED)
+
     @precondition(lambda self: self.state is ImageState.UPLOADED)
     @rule(other=st.sampled_from(ImageState))
     def an_uploaded_image_is_left_alone(self, other: ImageState) -> None:

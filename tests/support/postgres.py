@@ -27,6 +27,7 @@ class TestServer:
         self.server.start()
         self._run(f'CREATE DATABASE "{_TEMPLATE}"')
         migrate.upgrade(self.url_of(_TEMPLATE))
+        self._let_all_be_copied()
 
     def url_of(self, name: str) -> str:
         return make_url(self.server.url).set(database=name).render_as_string(hide_password=False)
@@ -50,6 +51,18 @@ class TestServer:
             yield self.url_of(name)
         finally:
             self._run(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    def _let_all_be_copied(self) -> None:
+        """Most tests are about copies; those about a provider's policy set it themselves."""
+        engine = create_engine(self.url_of(_TEMPLATE), poolclass=NullPool)
+        with engine.begin() as connection:
+            connection.execute(
+                text("""
+                    UPDATE providers SET rehosting = 'store', rehosting_reason = 'for the tests'
+                    WHERE copies <> 'allowed'
+                """)
+            )
+        engine.dispose()
 
     def _run(self, statement: str) -> None:
         engine = create_engine(self.server.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")

@@ -116,8 +116,14 @@ class System:
             "VENUE_OPS_DATA_DIR": str(folder),
             "VENUE_OPS_SANDBOX_URL": sandbox.url,
             "VENUE_OPS_GOOGLE_PLACES_API_KEY": "sandbox-google-key",
-            "VENUE_OPS_GOOGLE_PLACES_STORE_PHOTOS": "true",
             "VENUE_OPS_WIKIMEDIA_CONTACT": "tests@example.org",
+            "VENUE_OPS_FOURSQUARE_API_KEY": "sandbox-foursquare-key",
+            "VENUE_OPS_HERE_API_KEY": "sandbox-here-key",
+            "VENUE_OPS_HERE_IMAGES": "true",
+            "VENUE_OPS_MAPBOX_ACCESS_TOKEN": "sandbox-mapbox-token",
+            "VENUE_OPS_UNSPLASH_ACCESS_KEY": "sandbox-unsplash-key",
+            # what is copied follows from the providers' rows, which a test may change
+            "VENUE_OPS_SANDBOX_COPIES": " ",
             **QUICK,
             **more,
         }

@@ -25,12 +25,17 @@ def connection(database: Engine) -> Iterator[Connection]:
 
 
 def test_nothing_is_blocked_where_all_may_be_asked_and_kept(connection: Connection) -> None:
-    assert blocked(connection, Settings(google_places_store_photos=True)) == {}
+    assert blocked(connection, Settings()) == {}
 
 
-def test_google_needs_the_word_of_somebody_that_copies_are_allowed(connection: Connection) -> None:
-    assert blocked(connection, Settings()) == {"google_places": SkipReason.REHOSTING}
-    assert blocked(connection, Settings(sandbox_url="http://127.0.0.1:1")) == {}
+def test_a_provider_needs_the_word_of_somebody_that_copies_are_allowed(connection: Connection) -> None:
+    connection.execute(
+        text("UPDATE providers SET rehosting = 'reference_only' WHERE code IN ('google_places', 'here')")
+    )
+    both = {"google_places": SkipReason.REHOSTING, "here": SkipReason.REHOSTING}
+    assert blocked(connection, Settings()) == both
+    drawn = Settings(sandbox_url="http://127.0.0.1:1", sandbox_copies="google_places, mapbox")
+    assert blocked(connection, drawn) == {"here": SkipReason.REHOSTING}
 
 
 @pytest.mark.parametrize(
@@ -47,13 +52,13 @@ def test_a_provider_is_blocked_while_its_row_says_so(
     connection: Connection, change: str, reason: SkipReason | None
 ) -> None:
     connection.execute(text(f"UPDATE providers SET {change} WHERE code = 'wikimedia_commons'"))
-    found = blocked(connection, Settings(google_places_store_photos=True))
+    found = blocked(connection, Settings())
     assert found == ({"wikimedia_commons": reason} if reason else {})
 
 
 def test_a_provider_that_cannot_be_asked_here_counts_as_paused(connection: Connection) -> None:
-    make_provider(connection)
-    assert blocked(connection, Settings(google_places_store_photos=True)) == {"foursquare": SkipReason.PAUSED}
+    make_provider(connection, code="somebody")
+    assert blocked(connection, Settings()) == {"somebody": SkipReason.PAUSED}
 
 
 def test_a_command_beside_a_running_sandbox_knows_that_its_photos_may_be_copied(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from threading import Barrier, Thread
 import pytest
 from sqlalchemy import text
 
-from ops_core.db import attempts, images, jobs
+from ops_core.db import attempts, discovered, images, jobs
 from ops_core.db.attempts import Stored, Tried
 from ops_core.db.jobs import JobResult
 from ops_core.domain.errors import ErrorType as E
@@ -253,7 +253,13 @@ def test_discovery_and_the_end_of_a_job_of_the_same_venue_wait_for_each_other_in
             make_image(connection, venue, state="discovered", provider_ref=f"p{9 - n}").id for n in range(9)
         ]
     photos = [
-        {"provider": "google_places", "provider_ref": f"p{n}", "position": n, "quality_score": 0.5}
+        {
+            "provider": "google_places",
+            "provider_ref": f"p{n}",
+            "position": n,
+            "quality_score": 0.5,
+            "state": "discovered",
+        }
         for n in range(1, 10)
     ]
     errors = []
@@ -261,7 +267,7 @@ def test_discovery_and_the_end_of_a_job_of_the_same_venue_wait_for_each_other_in
     def discover():
         for _ in range(30):
             with database.begin() as connection:
-                images.discover(connection, venue.id, photos)
+                discovered.keep(connection, venue.id, photos)
 
     def work():
         for _ in range(10):

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ops_core.db import images, places
+from ops_core.db import discovered, images, places
 from ops_core.db.attempts import Tried
 from ops_core.domain.errors import ErrorType
+from ops_core.domain.images import ImageState
 from ops_core.domain.failures import failed
 from ops_core.domain.places import Venue
 from ops_core.providers.http import Api
@@ -54,11 +55,12 @@ def discovered(system: System) -> list[int]:
             "fetch_ref": photo.fetch_ref,
             "position": photo.position,
             "quality_score": 0.5,
+            "state": ImageState.DISCOVERED,
         }
         for photo in photos
     ]
     with system.engine.begin() as connection:
-        ids = images.discover(connection, venue_id, rows)
+        ids = discovered.keep(connection, venue_id, rows)
     assert len(ids) > 2
     return ids
 

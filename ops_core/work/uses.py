@@ -1,0 +1,88 @@
+"""Telling providers that want to know it which of their photos are shown from now on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from ops_core.db import discovered
+from ops_core.domain.failures import Failed
+from ops_core.providers.http import Api
+from ops_core.providers.registry import SOURCES
+from ops_core.providers.source import Photo, UseReporter
+from ops_core.work.discover import SOONEST, Discovery
+from ops_core.work.rate_limits import PutOff
+from ops_core.work.session import Session
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Told:
+    """What came of telling one provider."""
+
+    api: Api
+    untold: list[Photo] = field(default_factory=list)  #: No permit was left for these.
+    wait: float = 0.0
+
+
+async def report_uses(
+    session: Session, venue_id: int, chosen: Sequence[Photo], discovery: Discovery
+) -> tuple[list[Photo], Discovery]:
+    """Report the references among `chosen` that are new; what is left of both when a limit is used up.
+
+    Photos whose use cannot be reported yet are not kept yet: their provider counts as not answered, and
+    the job comes back for them. A provider that answers with an error was told as well as can be.
+    """
+    known: set[tuple[str, str]] | None = None
+    told: dict[str, _Told] = {}
+    for photo in chosen:
+        source = SOURCES[photo.provider]
+        if session.may_copy(photo.provider) or not isinstance(source, UseReporter):
+            continue
+        if known is None:
+            known = await asyncio.to_thread(_references, session, venue_id)
+        if (photo.provider, photo.provider_ref) in known:
+            continue
+        tell = told.setdefault(photo.provider, _Told(session.api(photo.provider)))
+        await _tell(source, photo, tell)
+    untold = [photo for tell in told.values() for photo in tell.untold]
+    late = {photo.provider for photo in untold}
+    return [photo for photo in chosen if photo not in untold], replace(
+        discovery,
+        answered=[code for code in discovery.answered if code not in late],
+        results=[
+            replace(
+                line,
+                calls=line.calls + told[line.provider].api.calls,
+                cost_usd=line.cost_usd
+                + told[line.provider].api.calls * session.providers[line.provider].photo_usd,
+            )
+            if line.provider in told
+            else line
+            for line in discovery.results
+        ],
+        wait=max([discovery.wait, *(max(tell.wait, SOONEST) for tell in told.values() if tell.untold)]),
+    )
+
+
+async def _tell(source: UseReporter, photo: Photo, tell: _Told) -> None:
+    if tell.untold:
+        tell.untold.append(photo)
+        return
+    try:
+        await source.report_use(photo, tell.api)
+    except PutOff as error:
+        tell.wait = error.seconds
+        tell.untold.append(photo)
+    except Failed as error:
+        log.warning(
+            "the use of a photo of %s could not be reported: %s", photo.provider, error.failure.detail
+        )
+
+
+def _references(session: Session, venue_id: int) -> set[tuple[str, str]]:
+    with session.engine.connect() as connection:
+        return discovered.references(connection, venue_id)

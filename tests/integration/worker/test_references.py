@@ -1,0 +1,201 @@
+"""Photos whose provider allows no copies: recorded, shown from there, and never downloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from ops_core.db import discovered
+from ops_core.domain.errors import ErrorType
+from ops_core.domain.failures import failed
+from ops_core.providers.google_places import GooglePlaces
+from ops_core.providers.http import Api
+from ops_core.providers.registry import SOURCES
+from ops_core.providers.source import Photo
+from ops_core.sandbox.faults import Fault
+from ops_core.work import enrich
+from ops_core.work.rate_limits import PutOff
+from tests.support.system import System
+
+pytestmark = [pytest.mark.postgres]
+
+GOOGLE = "google_places"
+
+
+def set_policy(system: System, policy: str, code: str = GOOGLE) -> None:
+    with system.engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE providers SET rehosting = '{policy}' WHERE code = '{code}'")
+
+
+def only(system: System, code: str = GOOGLE) -> None:
+    with system.engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE providers SET active = (code = '{code}')")
+
+
+def enriched(system: System, venue_ids: Sequence[int]) -> Any:
+    """The job that asked for the venue's photos once more."""
+    (job_id,) = system.enqueue(venue_ids, force=True)
+    enrich.run(system.engine, system.settings, [job_id])
+    (job,) = system.rows("SELECT * FROM jobs WHERE id = :id", id=job_id)
+    return job
+
+
+def states(system: System, code: str = GOOGLE) -> dict[str, int]:
+    rows = system.rows("SELECT state, count(*) AS n FROM images WHERE provider = :code GROUP BY 1", code=code)
+    return {row.state: row.n for row in rows}
+
+
+def test_references_are_recorded_with_their_credit_and_nothing_is_downloaded(system: System) -> None:
+    set_policy(system, "reference_only")
+    job = enriched(system, system.add_venues(4)[-1:])
+
+    assert set(states(system)) == {"referenced"}
+    assert set(states(system, "wikimedia_commons")) == {"uploaded"}
+    assert system.sandbox.log(provider=GOOGLE, kind="image") == []
+    assert system.sandbox.log(provider=GOOGLE, kind="resolve") == []
+    referenced = states(system)["referenced"]
+    assert (job.state, job.status) == ("completed", "success")
+    assert job.meta["images_referenced"] == referenced
+    assert job.images_discovered == job.images_uploaded + referenced
+    assert f"{referenced} shown from there" in job.summary
+    for image in system.rows("SELECT * FROM images WHERE state = 'referenced'"):
+        assert (image.storage_key, image.thumbnail_url, image.bytes) == (None, None, None)
+        assert image.attribution
+        # Google's terms let nobody keep the name or the address of a photo
+        assert (image.url, image.fetch_ref) == (None, None)
+    system.agree()
+
+
+def test_a_venue_of_references_alone_is_a_success_and_counts_as_having_images(system: System) -> None:
+    set_policy(system, "reference_only")
+    only(system)
+    job = enriched(system, system.add_venues(4)[-1:])
+    referenced = states(system)["referenced"]
+    assert job.status == "success"
+    assert job.summary == f"Found {referenced} images from google_places, {referenced} shown from there"
+    assert system.value("SELECT sum(referenced_images) FROM venues") == referenced
+
+
+def test_an_address_that_may_be_kept_is_kept(system: System) -> None:
+    set_policy(system, "reference_only", "wikimedia_commons")
+    only(system, "wikimedia_commons")
+    enriched(system, system.add_venues(4)[-1:])
+    urls = [row.url for row in system.rows("SELECT url FROM images WHERE state = 'referenced'")]
+    assert urls
+    assert all(url.startswith(f"{system.sandbox.url}/upload.wikimedia.org/") for url in urls)
+    assert system.sandbox.log(provider="wikimedia_commons", kind="image") == []
+
+
+def test_the_policy_of_the_day_decides_at_each_listing(system: System) -> None:
+    only(system)
+    venue_ids = system.add_venues(4)[-1:]
+    set_policy(system, "reference_only")
+    enriched(system, venue_ids)
+    found = states(system)["referenced"]
+
+    set_policy(system, "store")
+    enriched(system, venue_ids)
+    assert states(system) == {"uploaded": found}
+    assert system.value("SELECT sum(referenced_images) FROM venues") == 0
+
+    # copies that are there stay: a person decides about them
+    set_policy(system, "reference_only")
+    enriched(system, venue_ids)
+    assert states(system) == {"uploaded": found}
+
+
+def test_failures_become_references_and_no_job_counts_them_as_failed_any_more(system: System) -> None:
+    only(system)
+    venue_ids = system.add_venues(4)[-1:]
+    system.sandbox.set_faults(rates={Fault.RATE_LIMITED: 1.0})
+    first = enriched(system, venue_ids)
+    assert first.images_failed_now == first.images_discovered > 0
+    system.sandbox.set_faults(rates={})
+
+    set_policy(system, "reference_only")
+    enriched(system, venue_ids)
+
+    assert states(system) == {"referenced": first.images_discovered}
+    (job,) = system.rows("SELECT * FROM jobs WHERE id = :id", id=first.id)
+    assert (job.images_failed, job.images_failed_now, job.images_retryable_now) == (
+        first.images_failed,
+        0,
+        0,
+    )
+    assert system.value("SELECT sum(failed_now) FROM job_rollups WHERE facet = 'all'") == 0
+    assert system.value("SELECT count(*) FROM images WHERE error_type IS NOT NULL") == 0
+
+
+def test_what_waits_to_be_tried_when_the_policy_changes_is_referenced_and_not_tried(system: System) -> None:
+    only(system)
+    venue_id = system.add_venues(4)[-1]
+    photo = {"provider": GOOGLE, "provider_ref": "r", "position": 0, "quality_score": 0.5}
+    with system.engine.begin() as connection:
+        (waiting,) = discovered.keep(connection, venue_id, [{**photo, "state": "discovered"}])
+        assert discovered.refer(connection, [waiting], ["wikimedia_commons"]) == 0
+        assert discovered.refer(connection, [waiting], [GOOGLE]) == 1
+        assert discovered.refer(connection, [waiting], [GOOGLE]) == 0
+    assert states(system) == {"referenced": 1}
+    assert system.value("SELECT referenced_images FROM venues WHERE id = :id", id=venue_id) == 1
+
+
+class Reporting(GooglePlaces):
+    """Google as if it wanted to be told of uses, and let only so many be told at a time."""
+
+    def __init__(self, permits: int, *, broken: bool = False) -> None:
+        self.told: list[str] = []
+        self.permits = permits
+        self.broken = broken
+
+    async def report_use(self, photo: Photo, api: Api) -> None:
+        if self.broken:
+            raise failed(ErrorType.SERVER_ERROR, "no answer")
+        if self.permits == 0:
+            raise PutOff(0.01)
+        self.permits -= 1
+        self.told.append(photo.provider_ref)
+
+
+def test_each_use_is_reported_once_however_often_the_venue_is_listed(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(system)
+    set_policy(system, "reference_only")
+    source = Reporting(permits=100)
+    monkeypatch.setitem(SOURCES, GOOGLE, source)
+    venue_ids = system.add_venues(4)[-1:]
+    enriched(system, venue_ids)
+    enriched(system, venue_ids)
+    assert len(source.told) == len(set(source.told)) == states(system)["referenced"]
+
+
+def test_photos_whose_use_cannot_be_reported_yet_are_kept_once_it_can(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(system)
+    set_policy(system, "reference_only")
+    source = Reporting(permits=1)
+    monkeypatch.setitem(SOURCES, GOOGLE, source)
+    job = enriched(system, system.add_venues(4)[-1:])
+    assert job.state == "available"
+    assert states(system) == {"referenced": 1}
+
+    source.permits = 100
+    with system.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET scheduled_at = now()")
+    enrich.run(system.engine, system.settings, [job.id])
+    (done,) = system.rows("SELECT * FROM jobs WHERE id = :id", id=job.id)
+    assert done.status == "success"
+    assert len(source.told) == len(set(source.told)) == states(system)["referenced"] > 1
+
+
+def test_a_provider_that_cannot_be_told_loses_no_photo(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(system)
+    set_policy(system, "reference_only")
+    monkeypatch.setitem(SOURCES, GOOGLE, Reporting(permits=0, broken=True))
+    job = enriched(system, system.add_venues(4)[-1:])
+    assert (job.status, states(system).keys()) == ("success", {"referenced"})

@@ -24,7 +24,8 @@ HELD = datetime(2999, 1, 1, tzinfo=UTC)
 #: Longest a job of a cancelled retry waits, seconds: there is nothing to try, only others to wait for.
 LET_GO_WAIT = 3.0
 
-_ENQUEUE_LOCK = 0x656E7271
+#: Advisory lock of whoever writes jobs of many venues.
+ENQUEUE_LOCK = 0x656E7271
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,7 @@ def enqueue_enrichments(
 ) -> list[int]:
     """One enrichment per venue that exists and has none open; the ids of the new jobs."""
     # two lists that name the same venues in different orders must not wait for each other in a circle
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ENQUEUE_LOCK})
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ENQUEUE_LOCK})
     return list(
         connection.execute(
             text("""

@@ -23,6 +23,7 @@ class ActiveProvider:
     photo_usd: Decimal
     search_usd: Decimal = Decimal(0)
     rehosting: Rehosting = Rehosting.STORE
+    capabilities: frozenset[str] = frozenset()  #: `photos`, `search`.
     paused_for: float = 0.0  #: Seconds for which it is paused; 0 when it may be asked now.
 
 
@@ -43,6 +44,7 @@ def active(connection: Connection) -> dict[str, ActiveProvider]:
             photo_usd=row.photo_usd,
             search_usd=row.search_usd,
             rehosting=row.rehosting,
+            capabilities=frozenset(row.capabilities),
             paused_for=float(row.paused_for or 0),
         )
         for row in rows

@@ -38,7 +38,8 @@ def _queue(broker: str) -> Queue:
 def make_app(settings: Settings) -> Celery:
     """The app for the configured broker."""
     broker = settings.require_broker_url()
-    app = Celery("venue-ops", broker=broker, include=["ops_core.tasks.enrichment", "ops_core.tasks.retries"])
+    tasks = ("enrichment", "retries", "geocoding")
+    app = Celery("venue-ops", broker=broker, include=[f"ops_core.tasks.{name}" for name in tasks])
     app.conf.update(
         task_default_queue=QUEUE,
         task_queues=[_queue(broker)],

@@ -10,6 +10,7 @@ from kombu.exceptions import OperationalError
 
 from ops_core.domain.jobs import JobKind
 from ops_core.tasks.enrichment import enrich_batch, enrich_stale, enrich_venue, enrich_venues
+from ops_core.tasks.geocoding import find_venues
 from ops_core.tasks.retries import cleanup_scan, retry_venues
 from ops_core.work.dispatch import TELL_AGAIN, NotSent
 
@@ -21,6 +22,8 @@ _SINGLE: dict[JobKind, Task] = {
     JobKind.STALE: enrich_stale,
     JobKind.CLEANUP: cleanup_scan,
 }
+#: Kinds of which one message may tell of several jobs, besides enrichments.
+_MANY: dict[JobKind, Task] = {JobKind.RETRY: retry_venues, JobKind.GEOCODING: find_venues}
 
 
 def send(kind: JobKind, job_ids: Sequence[int]) -> None:
@@ -30,8 +33,8 @@ def send(kind: JobKind, job_ids: Sequence[int]) -> None:
         if kind in _SINGLE:
             for job_id in ids:
                 _publish(_SINGLE[kind], job_id)
-        elif kind is JobKind.RETRY:
-            _publish(retry_venues, ids)
+        elif kind in _MANY:
+            _publish(_MANY[kind], ids)
         elif len(ids) == 1:
             _publish(enrich_venue, ids[0])
         else:

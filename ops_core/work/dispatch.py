@@ -34,7 +34,7 @@ AHEAD = 400
 TELL_AGAIN = 60.0
 _SINGLE = (JobKind.BATCH, JobKind.STALE, JobKind.CLEANUP)
 #: Kinds of which one message tells of several jobs.
-_MANY = (JobKind.ENRICHMENT, JobKind.RETRY)
+_MANY = (JobKind.ENRICHMENT, JobKind.RETRY, JobKind.GEOCODING)
 
 
 class NotSent(Exception):

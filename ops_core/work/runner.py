@@ -20,7 +20,7 @@ from ops_core.db.engine import is_unavailable
 from ops_core.db.jobs import ClaimedJob
 from ops_core.domain.jobs import JobKind
 from ops_core.settings import Settings
-from ops_core.work import enrich, job_runs, retry
+from ops_core.work import enrich, geocode, job_runs, retry
 from ops_core.work.job_runs import Discard, Work
 from ops_core.work.session import STOP_GRACE, Session, end_within, open_session
 
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 KINDS: Mapping[JobKind, tuple[Work, Discard]] = {
     JobKind.ENRICHMENT: (enrich._enrich, enrich._discard),
     JobKind.RETRY: (retry._retry, retry._discard),
+    JobKind.GEOCODING: (geocode._geocode, geocode._discard),
 }
 
 #: Seconds for which a session takes on work.
@@ -150,9 +151,9 @@ class _Shift:
         return min(BEGINNING - beginning, self._most - len(self.running))
 
     def _kinds(self) -> list[JobKind]:
-        # enrichments begin with listings; a retry of some provider's images needs none
+        # a retry of some provider's images needs no listing and no search
         listings = self._session.listings.have_room
-        return [kind for kind in KINDS if listings or kind is not JobKind.ENRICHMENT]
+        return [kind for kind in KINDS if listings or kind is JobKind.RETRY]
 
     async def _has_time(self) -> bool:
         now = _now()

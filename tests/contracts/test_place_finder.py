@@ -2,44 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
-
 import pytest
 from aiohttp import web
 
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.places import PROVIDER_ID_SHAPES, Venue
 from ops_core.providers.registry import SOURCES
-from ops_core.providers.source import Place, PlaceFinder, PlaceKind
+from ops_core.providers.source import PlaceFinder, PlaceKind
 from ops_core.settings import Settings
-from tests.support.loopback import FakeProviders, Permits, api_of
 from tests.support.provider_replies import SEARCHES, Search, failure_of
-
-VENUE = Venue(
-    name="Blue Note", address="3 Main St", city="Kraków", country="Poland", latitude=50.06, longitude=19.94
-)
-
-
-def finder(code: str) -> PlaceFinder:
-    source = SOURCES[code]
-    assert isinstance(source, PlaceFinder)
-    return source
-
-
-def searching(
-    case: Search, replies: dict[str, Any], venue: Venue = VENUE, *, limit: int = 5, **settings: Any
-) -> tuple[list[Place], FakeProviders]:
-    world, permits = FakeProviders(replies), Permits()
-
-    async def run() -> list[Place]:
-        async with world.running(**case.settings, **settings) as http:
-            api = api_of(http, case.code, permits)
-            found = await finder(case.code).find_places(venue, api, limit=limit)
-            assert api.calls == len(permits.taken) == len(world.seen)
-            return found
-
-    return asyncio.run(run()), world
+from tests.support.searches import finder, searching
 
 
 @pytest.fixture(params=sorted(SEARCHES))

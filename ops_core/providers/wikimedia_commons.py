@@ -1,5 +1,7 @@
 """Wikimedia Commons: photos of a Wikidata entity, a Commons file or category, or a place's surroundings.
 
+Venues are searched for at Wikidata (`wikidata_search`), whose entities name their photos.
+
 `provider_ref` is the file's title (`File:...`), which stays; `fetch_ref` is the address of its
 thumbnail, which stays as well, so that fetching a listed photo asks the API nothing more.
 """
@@ -14,14 +16,16 @@ from typing import Any
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.failures import failed
 from ops_core.domain.places import PROVIDER_ID_SHAPES, Venue
+from ops_core.providers import wikidata_search
 from ops_core.providers.http import Api
-from ops_core.providers.reply import dig, first_link, items, mapping, pixels, plain, text, web_url
-from ops_core.providers.source import Download, Photo
+from ops_core.providers.reply import dig, first_link, mapping, pixels, plain, text, web_url
+from ops_core.providers.source import Download, Photo, Place
+from ops_core.providers.wikidata_claims import stated
+from ops_core.providers.wikidata_search import CODE, DATA_HOST
 from ops_core.providers.wikimedia_errors import classify
 from ops_core.settings import Settings
 
 API_HOST = "commons.wikimedia.org"
-DATA_HOST = "www.wikidata.org"
 FILE_HOST = "upload.wikimedia.org"
 
 #: Widths in which thumbnails are served, pixels; any other ends as HTTP 429.
@@ -39,15 +43,20 @@ _ADDRESS = re.compile(r"[\x21-\x7e]{1,2000}")
 
 
 class WikimediaCommons:
-    """The source for `wikimedia_commons`; see `providers.source.PhotoSource`."""
+    """The source and finder for `wikimedia_commons`; see `providers.source`."""
 
-    code = "wikimedia_commons"
+    code = CODE
+    id_key = "wikidata"
 
     def not_ready(self, settings: Settings) -> str | None:
         """Why it cannot be asked: Wikimedia wants to know whom to write to."""
         if settings.sandbox_url or (settings.wikimedia_contact or "").strip():
             return None
         return "Set VENUE_OPS_WIKIMEDIA_CONTACT to your e-mail address or web page; Wikimedia requires it."
+
+    def cannot_search(self, settings: Settings) -> str | None:
+        """Why Wikidata cannot be searched: it wants to know whom to write to as well."""
+        return self.not_ready(settings)
 
     def knows(self, venue: Venue) -> bool:
         """Whether the venue has a Wikidata or Commons id, or coordinates."""
@@ -89,6 +98,10 @@ class WikimediaCommons:
             raise failed(ErrorType.BAD_RESPONSE, "Wikimedia Commons gave no address for the photo.")
         return Download(url=address, needs_permit=True, classify=classify)
 
+    async def find_places(self, venue: Venue, api: Api, *, limit: int) -> list[Place]:
+        """At most `limit` Wikidata entities (and 50) with the venue's name, Wikidata's best first."""
+        return await wikidata_search.find(venue, api, limit=limit)
+
     async def _of_entity(self, entity: str, api: Api, limit: int) -> list[Photo]:
         if not PROVIDER_ID_SHAPES["wikidata"].fullmatch(entity):
             raise failed(ErrorType.NOT_FOUND, "The venue's Wikidata id is malformed; correct it.")
@@ -122,10 +135,7 @@ async def _claims(entity: str, property_id: str, api: Api) -> list[str]:
     claims = dig(reply, "claims")
     if not isinstance(claims, dict | list):
         raise failed(ErrorType.BAD_RESPONSE, "Wikidata's claims are not in their documented form.")
-    stated = [claim for claim in items(dig(claims, property_id)) if dig(claim, "rank") != "deprecated"]
-    stated.sort(key=lambda claim: dig(claim, "rank") != "preferred")
-    values = (text(dig(claim, "mainsnak", "datavalue", "value")) for claim in stated)
-    return [value for value in values if value]
+    return [value for each in stated(claims, property_id) if (value := text(each))]
 
 
 async def _titled(titles: Iterable[str], api: Api) -> list[Photo]:
@@ -189,10 +199,12 @@ def _photo(page: Any, api: Api) -> Photo | None:
     about = dig(info, "extmetadata")
     artist = dig(about, "Artist", "value")
     page_url = web_url(dig(info, "descriptionurl"))
+    thumbnail = _thumbnail(dig(info, "thumburl"), api)
     return Photo(
-        provider=WikimediaCommons.code,
+        provider=CODE,
         provider_ref=title,
-        fetch_ref=_thumbnail(dig(info, "thumburl"), api),
+        fetch_ref=thumbnail,
+        show_url=thumbnail,
         source_url=page_url,
         width=pixels(dig(info, "width")),
         height=pixels(dig(info, "height")),

@@ -5,7 +5,8 @@
     GET /lh3.googleusercontent.com/places/{ref}=s1600-w1600             the bytes; needs no key
 
 Any place id of the documented shape is a place. A key that contains `invalid` is an invalid key, any
-other is good; a key in the query counts as none, since that is where a secret must never be.
+other is good; a key in the query counts as none, since that is where a secret must never be. The host
+of the bytes refuses whoever brings the key there, be it as the address they come from.
 """
 
 from __future__ import annotations
@@ -28,16 +29,16 @@ CODE = "google_places"
 #: Most photos in one place's details.
 PHOTOS_PER_PLACE = 10
 
-_PLACE_ID = re.compile(r"[A-Za-z0-9_-]{20,300}")
+PLACE_ID = re.compile(r"[A-Za-z0-9_-]{20,300}")
 _FIELDS = ("id", "name", "displayName", "location", "photos")
 _SIZE = re.compile(r"=s(\d{1,4})(?:-w(\d{1,4}))?(?:-h(\d{1,4}))?$")
 
 #: Faults of a photo that Google's API answers itself; all others happen at the image host.
-_API_FAULTS = frozenset(
+API_FAULTS = frozenset(
     {Fault.RATE_LIMITED, Fault.SERVER_ERROR, Fault.SERVICE_UNAVAILABLE, Fault.AUTH_ERROR, Fault.FORBIDDEN}
     | {Fault.NOT_FOUND, Fault.STALE_REFERENCE}
 )
-_HOST_FAULTS = frozenset(Fault) - _API_FAULTS
+_HOST_FAULTS = frozenset(Fault) - API_FAULTS
 
 _MESSAGES: dict[int, tuple[str, str]] = {
     400: (
@@ -66,23 +67,23 @@ def routes(desk: Desk) -> list[web.RouteDef]:
 
     async def details(request: web.Request) -> web.StreamResponse:
         place = request.match_info["place"]
-        call = Call(CODE, "listing", place, frozenset(Fault) - {Fault.STALE_REFERENCE}, _api_error)
-        refused = _key_refusal(request) or _mask_refusal(_mask(request)) or _place_refusal(place)
+        call = Call(CODE, "listing", place, frozenset(Fault) - {Fault.STALE_REFERENCE}, api_error)
+        refused = key_refusal(request) or _mask_refusal(mask_of(request)) or _place_refusal(place)
 
         def make() -> Reply:
             photos = place_photos(desk.world, place)
             desk.listed(f"resolve:{CODE}:{photo_ref(desk.world, photo)}" for photo in photos)
-            return json_reply(_masked(_place(desk.world, place, photos), _mask(request)))
+            return json_reply(_masked(_place(desk.world, place, photos), mask_of(request)))
 
         return await desk.answer(request, call, make, refused)
 
     async def media(request: web.Request) -> web.StreamResponse:
         place, ref = request.match_info["place"], request.match_info["ref"]
-        call = Call(CODE, "resolve", ref, _API_FAULTS, _api_error)
+        call = Call(CODE, "resolve", ref, API_FAULTS, api_error)
         photo = find_photo(desk.world, ref)
-        refused = _key_refusal(request) or _size_refusal(request)
+        refused = key_refusal(request) or _size_refusal(request)
         if refused is None and (photo is None or photo.subject != place):
-            refused = _refusal(400)
+            refused = refusal(400)
 
         def make() -> Reply:
             name = f"places/{place}/photos/{ref}/media"
@@ -97,9 +98,11 @@ def routes(desk: Desk) -> list[web.RouteDef]:
         token = request.match_info["token"]
         ref = token.partition("=")[0]
         photo, size = find_photo(desk.world, ref), _SIZE.search(token)
-        call = Call(CODE, "image", ref, _HOST_FAULTS, _host_error)
+        call = Call(CODE, "image", ref, _HOST_FAULTS, host_error)
+        if "key" in request.query or "key=" in request.headers.get("Referer", ""):
+            return await desk.answer(request, call, Reply, host_error(400, 0, True, outcome="refused"))
         if photo is None or size is None:
-            return await desk.answer(request, call, Reply, _host_error(404, 0, True, outcome="refused"))
+            return await desk.answer(request, call, Reply, host_error(404, 0, True, outcome="refused"))
         side, width, height = size.groups()
         within = (int(width or side), int(height) if height else None)
 
@@ -171,7 +174,8 @@ def _photo(world: World, photo: Photo) -> dict[str, Any]:
     }
 
 
-def _mask(request: web.Request) -> list[str]:
+def mask_of(request: web.Request) -> list[str]:
+    """The paths of the request's field mask."""
     query = request.query
     mask = request.headers.get("X-Goog-FieldMask") or query.get("$fields") or query.get("fields") or ""
     return [path.strip() for path in mask.split(",") if path.strip()]
@@ -195,10 +199,11 @@ def _size_suffix(request: web.Request) -> str:
     return f"s{width or height}" + (f"-w{width}" if width else "") + (f"-h{height}" if height else "")
 
 
-def _key_refusal(request: web.Request) -> Reply | None:
+def key_refusal(request: web.Request) -> Reply | None:
+    """Why the request's key is not taken, as the API says it; None if it is."""
     key = request.headers.get("X-Goog-Api-Key", "")
     if not key:
-        return _refusal(
+        return refusal(
             403,
             "Method doesn't allow unregistered callers (callers without established identity). Please use "
             "API Key or other form of API consumer identity to call this API.",
@@ -210,39 +215,40 @@ def _key_refusal(request: web.Request) -> Reply | None:
             "domain": "googleapis.com",
             "metadata": {"service": "places.googleapis.com"},
         }
-        return _refusal(400, "API key not valid. Please pass a valid API key.", info)
+        return refusal(400, "API key not valid. Please pass a valid API key.", info)
     return None
 
 
 def _mask_refusal(mask: list[str]) -> Reply | None:
     if not mask:
-        return _refusal(
+        return refusal(
             400,
             "FieldMask is a required parameter. See https://cloud.google.com/apis/docs/system-parameters on "
             "how to provide it. As an example, you can set the header 'X-Goog-FieldMask' with value 'id'.",
         )
     for path in mask:
         if path != "*" and path.partition(".")[0] not in _FIELDS:
-            return _refusal(
+            return refusal(
                 400, f"Error expanding 'fields' parameter. Cannot find matching fields for path '{path}'."
             )
     return None
 
 
 def _place_refusal(place: str) -> Reply | None:
-    return None if _PLACE_ID.fullmatch(place) else _refusal(400, f"Not a valid Place ID: {place}")
+    return None if PLACE_ID.fullmatch(place) else refusal(400, f"Not a valid Place ID: {place}")
 
 
 def _size_refusal(request: web.Request) -> Reply | None:
     sizes = [request.query[name] for name in ("maxWidthPx", "maxHeightPx") if name in request.query]
     if not sizes:
-        return _refusal(400, "At least one of max_width_px or max_height_px must be specified.")
+        return refusal(400, "At least one of max_width_px or max_height_px must be specified.")
     if not all(size.isdecimal() and 1 <= int(size) <= 4800 for size in sizes):
-        return _refusal(400, "max_width_px and max_height_px must be between 1 and 4800.")
+        return refusal(400, "max_width_px and max_height_px must be between 1 and 4800.")
     return None
 
 
-def _refusal(status: int, message: str | None = None, *details: dict[str, Any]) -> Reply:
+def refusal(status: int, message: str | None = None, *details: dict[str, Any]) -> Reply:
+    """The API's form of a request that is wrong."""
     return _error(status, message, list(details), outcome="refused")
 
 
@@ -254,7 +260,8 @@ def _error(status: int, message: str | None, details: list[dict[str, Any]], **fi
     return json_reply({"error": error}, status, **fields)
 
 
-def _api_error(status: int, retry_after: int, heads: bool) -> Reply:
+def api_error(status: int, retry_after: int, heads: bool) -> Reply:
+    """The API's form of an error; see `desk.Call.error`."""
     details: list[dict[str, Any]] = []
     headers: dict[str, str] = {}
     if status == 429:
@@ -265,11 +272,12 @@ def _api_error(status: int, retry_after: int, heads: bool) -> Reply:
     if status == 503:
         headers["Retry-After"] = str(retry_after)
     if status in (502, 504):
-        return _host_error(status, retry_after, heads)  # from the front end before the API, not from the API
+        return host_error(status, retry_after, heads)  # from the front end before the API, not from the API
     return _error(status, None, details, headers=headers)
 
 
-def _host_error(status: int, retry_after: int, heads: bool, *, outcome: str = "ok") -> Reply:
+def host_error(status: int, retry_after: int, heads: bool, *, outcome: str = "ok") -> Reply:
+    """The web page with which Google's servers answer before and beside the API; see `desk.Call.error`."""
     headers = {"Retry-After": str(retry_after)} if status in (429, 503) else {}
     page = f"<html><title>Error {status}</title><p><b>{status}.</b> That's an error.</html>".encode()
     return Reply(status, page, "text/html; charset=UTF-8", headers, outcome)

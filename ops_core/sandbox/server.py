@@ -13,7 +13,18 @@ import signal
 
 from aiohttp import web
 
-from ops_core.sandbox import control, foursquare, google_places, here, mapbox, unsplash, wikimedia
+from ops_core.sandbox import (
+    control,
+    foursquare,
+    google_legacy,
+    google_places,
+    google_search,
+    here,
+    mapbox,
+    unsplash,
+    wikidata,
+    wikimedia,
+)
 from ops_core.sandbox.desk import Call, Desk, Reply, json_reply
 from ops_core.sandbox.faults import FaultPlan
 from ops_core.sandbox.world import World
@@ -27,7 +38,11 @@ HOST = "127.0.0.1"
 #: Largest body of a control request: a script for many thousands of photos.
 MOST_CONTROL_BYTES = 32 * 1024 * 1024
 
-PROVIDERS = (wikimedia, google_places, here, mapbox, foursquare, unsplash)
+#: A provider whose interfaces fill several modules is there several times.
+PROVIDERS = (
+    *(wikimedia, wikidata, google_places, google_search, google_legacy),
+    *(here, mapbox, foursquare, unsplash),
+)
 
 #: The running sandbox of an application made by `make_app`.
 DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
@@ -40,7 +55,8 @@ def make_app(world: World, plan: FaultPlan | None = None) -> web.Application:
     app[DESK] = desk
     for provider in PROVIDERS:
         app.router.add_routes(provider.routes(desk))
-    app.router.add_routes(control.routes(desk, [provider.CODE for provider in PROVIDERS]))
+    codes = dict.fromkeys(provider.CODE for provider in PROVIDERS)
+    app.router.add_routes(control.routes(desk, list(codes)))
 
     async def unknown(request: web.Request) -> web.StreamResponse:
         nothing = json_reply(

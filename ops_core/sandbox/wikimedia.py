@@ -1,6 +1,5 @@
-"""Wikidata and Wikimedia Commons: their two APIs and their file server, as documented.
+"""Wikimedia Commons: its API and its file server, as documented; its entities are those of `wikidata`.
 
-    GET /www.wikidata.org/w/api.php?action=wbgetclaims&entity=Q243[&property=P18]
     GET /commons.wikimedia.org/w/api.php?action=query&prop=imageinfo&titles=File:A.jpg|File:B.jpg
         or generator=categorymembers&gcmtitle=Category:X, or generator=geosearch&ggscoord=LAT|LON
     GET /upload.wikimedia.org/wikipedia/commons/a/ab/Name.jpg
@@ -22,9 +21,16 @@ from aiohttp import web
 from ops_core.sandbox import commons
 from ops_core.sandbox.commons import CODE, find_file, title_of
 from ops_core.sandbox.desk import Call, Desk, Reply, json_reply
-from ops_core.sandbox.draws import draw
 from ops_core.sandbox.faults import Fault
 from ops_core.sandbox.pictures import CONTENT_TYPES
+from ops_core.sandbox.wiki_replies import (
+    agent_refusal,
+    api_error,
+    api_refusal,
+    file_error,
+    format_refusal,
+    page,
+)
 from ops_core.sandbox.world import Photo
 
 #: The only widths of thumbnails that are served, pixels.
@@ -33,8 +39,6 @@ STEPS = (20, 40, 60, 120, 250, 330, 500, 960, 1280, 1920, 3840)
 #: Most titles in one call.
 MOST_TITLES = 50
 
-_ENTITY = re.compile(r"Q[1-9]\d{0,11}")
-_CONTACT = re.compile(r"\S@\S|https?://\S")
 _THUMB = re.compile(r"(\d+)px-(.+)")
 _FAULTS = frozenset(Fault) - {Fault.STALE_REFERENCE}
 
@@ -42,43 +46,9 @@ _FAULTS = frozenset(Fault) - {Fault.STALE_REFERENCE}
 def routes(desk: Desk) -> list[web.RouteDef]:
     """The paths of this provider."""
     return [
-        web.get("/www.wikidata.org/w/api.php", _Wikidata(desk).get, allow_head=False),
         web.get("/commons.wikimedia.org/w/api.php", _Commons(desk).get, allow_head=False),
         web.get("/upload.wikimedia.org/wikipedia/commons/{path:.+}", _Files(desk).get, allow_head=False),
     ]
-
-
-class _Wikidata:
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-
-    async def get(self, request: web.Request) -> web.StreamResponse:
-        query = request.query
-        entity = query.get("entity", "")
-        call = Call(CODE, "listing", entity or "wikidata", _FAULTS, _api_error)
-        refused = _agent_refusal(request) or _format_refusal(query)
-        if refused is None and query.get("action") != "wbgetclaims":
-            refused = _api_refusal("badvalue", 'Unrecognized value for parameter "action".')
-        if refused is None and not _ENTITY.fullmatch(entity):
-            refused = _api_refusal("invalid-entity-id", "Invalid entity ID.")
-        return await self._desk.answer(
-            request,
-            call,
-            lambda: json_reply({"claims": self._claims(entity, query.get("property"))}),
-            refused,
-        )
-
-    def _claims(self, entity: str, wanted: str | None) -> dict[str, Any]:
-        world = self._desk.world
-        subject = commons.entity_subject(entity)
-        photos = world.photos(CODE, subject)
-        claims: dict[str, Any] = {}
-        if photos:
-            claims["P18"] = [_claim(entity, "P18", title_of(photos[0]).removeprefix("File:"), "commonsMedia")]
-            claims["P373"] = [_claim(entity, "P373", subject, "string")]
-        elif draw(world.seed, "unknown", entity)[0] < 0.5:
-            claims["P18"] = [_claim(entity, "P18", None, "commonsMedia")]
-        return {name: found for name, found in claims.items() if wanted in (None, name)}
 
 
 class _Commons:
@@ -99,29 +69,29 @@ class _Commons:
         # one draw for one venue: a photo's is its file's, that of an entity's category the entity's
         drawn = kind == "listing" and not commons.is_entity_category(ref)
         possible = _FAULTS if drawn else frozenset[Fault]()
-        call = Call(CODE, kind, ref or "commons", possible, _api_error)
-        refused = _agent_refusal(request) or _format_refusal(query) or self._refusal(query, generator, titles)
+        call = Call(CODE, kind, ref or "commons", possible, api_error)
+        refused = agent_refusal(request) or format_refusal(query) or self._refusal(query, generator, titles)
         return await self._desk.answer(
             request, call, lambda: json_reply(self._query(request, generator, titles)), refused
         )
 
     def _refusal(self, query: Mapping[str, str], generator: str, titles: list[str]) -> Reply | None:
         if query.get("action") != "query":
-            return _api_refusal("badvalue", 'Unrecognized value for parameter "action".')
+            return api_refusal("badvalue", 'Unrecognized value for parameter "action".')
         if generator not in ("", "categorymembers", "geosearch"):
-            return _api_refusal("badvalue", 'Unrecognized value for parameter "generator".')
+            return api_refusal("badvalue", 'Unrecognized value for parameter "generator".')
         if len(titles) > MOST_TITLES:
-            return _api_refusal(
+            return api_refusal(
                 "toomanyvalues", f'Too many values supplied for parameter "titles" ({MOST_TITLES}).'
             )
         if generator == "categorymembers" and not query.get("gcmtitle", "").startswith("Category:"):
-            return _api_refusal("invalidcategory", "The category name you entered is not valid.")
+            return api_refusal("invalidcategory", "The category name you entered is not valid.")
         if generator == "geosearch":
             if commons.coordinates_subject(query.get("ggscoord", "")) is None:
-                return _api_refusal("invalid-coord", "Invalid coordinate provided.")
+                return api_refusal("invalid-coord", "Invalid coordinate provided.")
             radius = query.get("ggsradius", "500")
             if not radius.isdecimal() or not 10 <= int(radius) <= 10_000:
-                return _api_refusal(
+                return api_refusal(
                     "badinteger", "The value for parameter ggsradius must be between 10 and 10000."
                 )
         return None
@@ -213,17 +183,17 @@ class _Files:
         name = path[3] if path[0] == "thumb" and len(path) == 5 else path[-1]
         title = "File:" + name.replace("_", " ")
         photo = find_file(self._desk.world, title)
-        call = Call(CODE, "image", title, _FAULTS, _file_error)
-        refused = _agent_refusal(request)
+        call = Call(CODE, "image", title, _FAULTS, file_error)
+        refused = agent_refusal(request)
         if refused is not None:
             return await self._desk.answer(request, call, Reply, refused)
         width = 0
         if photo is not None and path[0] == "thumb" and (thumb := _THUMB.fullmatch(path[-1])):
             width = int(thumb[1])
             if width not in STEPS:
-                refused = _page(429, "Use thumbnail steps listed on https://w.wiki/GHai", outcome="refused")
+                refused = page(429, "Use thumbnail steps listed on https://w.wiki/GHai", outcome="refused")
         if photo is None or "/" + "/".join(path) != _own_path(photo, width):
-            refused = refused or _page(404, "File not found", outcome="refused")
+            refused = refused or page(404, "File not found", outcome="refused")
         if refused is not None or photo is None:
             return await self._desk.answer(request, call, Reply, refused)
         # thumbnails of WebP files and drawings are PNG
@@ -243,57 +213,3 @@ def step_for(width: int) -> int:
 
 def _own_path(photo: Photo, width: int) -> str:
     return commons.thumb_name(photo, width) if width else commons.file_name(photo)
-
-
-def _claim(entity: str, prop: str, value: str | None, datatype: str) -> dict[str, Any]:
-    snak: dict[str, Any] = {"snaktype": "value", "property": prop, "datatype": datatype}
-    if value is None:
-        snak["snaktype"] = "somevalue"  # known to exist, not known which: a claim without a value
-    else:
-        snak["datavalue"] = {"value": value, "type": "string"}
-    return {"mainsnak": snak, "type": "statement", "id": f"{entity}${prop}", "rank": "normal"}
-
-
-def _agent_refusal(request: web.Request) -> Reply | None:
-    if _CONTACT.search(request.headers.get("User-Agent", "")):
-        return None
-    return _page(
-        403,
-        "Please set a user-agent and respect our robot policy https://w.wiki/4wJS. See also T400119.",
-        outcome="refused",
-    )
-
-
-def _format_refusal(query: Mapping[str, str]) -> Reply | None:
-    if query.get("format") == "json":
-        return None
-    page = "<!DOCTYPE html><html><body>This is the HTML representation of the JSON format.</body></html>"
-    return Reply(200, page.encode(), "text/html; charset=utf-8", outcome="refused")
-
-
-def _api_refusal(code: str, info: str) -> Reply:
-    return json_reply(_api_problem(code, info), headers={"MediaWiki-API-Error": code}, outcome="refused")
-
-
-def _api_problem(code: str, info: str) -> dict[str, Any]:
-    return {"error": {"code": code, "info": info, "docref": "See https://www.mediawiki.org/wiki/API"}}
-
-
-def _api_error(status: int, retry_after: int, heads: bool) -> Reply:
-    if status == 429 and heads:  # the API's own limiter; the other form comes from the servers before it
-        problem = _api_problem(
-            "ratelimited", "You've exceeded your rate limit. Please wait some time and try again."
-        )
-        headers = {"MediaWiki-API-Error": "ratelimited", "Retry-After": str(retry_after)}
-        return json_reply(problem, headers=headers)
-    return _file_error(status, retry_after, heads)
-
-
-def _file_error(status: int, retry_after: int, heads: bool) -> Reply:
-    headers = {"Retry-After": str(retry_after)} if status in (429, 503) else {}
-    return _page(status, f"Error {status}", headers)
-
-
-def _page(status: int, text: str, headers: Mapping[str, str] | None = None, outcome: str = "ok") -> Reply:
-    body = f"<!DOCTYPE html><html><title>Wikimedia Error</title><body>{text}</body></html>".encode()
-    return Reply(status, body, "text/html; charset=utf-8", headers or {}, outcome)

@@ -11,12 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops_core.domain.failures import Failed, Failure
-from ops_core.providers import foursquare, google_places, here, mapbox, unsplash, wikimedia_errors
+from ops_core.domain.places import PROVIDER_ID_SHAPES, Venue
+from ops_core.providers import (
+    foursquare,
+    google_legacy,
+    google_new,
+    here,
+    mapbox,
+    unsplash,
+    wikimedia_errors,
+)
 from ops_core.providers.registry import SOURCES
 from ops_core.providers.reply import MAX_SIDE, MAX_TEXT, first_link, pixels, plain, text, web_url
 from ops_core.providers.source import Classify
 from ops_core.settings import Settings
-from tests.support.provider_replies import CASES
+from tests.support.provider_replies import CASES, SEARCHES
 
 VOCABULARY = [
     *(
@@ -47,6 +56,10 @@ VOCABULARY = [
     *("results", "fsq_photo_id", "prefix", "suffix", "width", "height", "meta", "errorDetail", "errorType"),
     *("mapbox_id", "primary_photo", "properties", "type", "url", "thumb_url", "source", "errors"),
     *("urls", "regular", "links", "html", "user", "username"),
+    *("result", "photo_reference", "photoreference", "html_attributions", "error_message", "candidates"),
+    *("geometry", "location", "lat", "lng", "place_id", "formatted_address", "types", "places", "latitude"),
+    *("displayName", "text", "longitude", "search", "match", "entities", "labels", "en", "aliases", "globe"),
+    *("P31", "P625", "P6375", "label", "descriptions"),
     *("media", "images", "items", "href", "variants", "original", "large", "supplier", "title", "cause"),
 ]
 TELLING = [
@@ -66,6 +79,8 @@ TELLING = [
         "RATE_LIMIT_EXCEEDED",
         "\ud800",
     ),
+    *("OK", "ZERO_RESULTS", "OVER_QUERY_LIMIT", "street_address", "Q243", "ChIJD7fiBh9u5kcRYJSMaMOCCwQ"),
+    *("lh3.googleusercontent.com/places/x=s1600", "lh3.googleusercontent.com/x?key=leaked"),
     *("http://127.0.0.1:1/upload.wikimedia.org/a", "File:\u202eB.jpg\x00", "RESOURCE_EXHAUSTED"),
     *("http://127.0.0.1:1/fastly.4sqi.net/img/", "/a.jpg", "/\ud800.jpg", "/a.jpg?key=1", "4b058694f964a5"),
     *("http://127.0.0.1:1/photos.mapbox.com/a?access_token=1", "http://127.0.0.1:1/a?b=[", "Feature"),
@@ -101,9 +116,17 @@ UNSPLASH_PHOTO = "http://127.0.0.1:1/images.unsplash.com/photo-1?ixid=M3w"
 odd_photos = st.dictionaries(
     st.sampled_from(["id", "url", "urls", "links", "user", "width", "height", "source"]), any_json, max_size=3
 )
+odd_details = st.fixed_dictionaries({"status": st.sampled_from(["OK", "ZERO_RESULTS"])}, optional={
+    "result": any_json | nested("photos", 0), "candidates": any_json | nested(0) | nested(0, "geometry")
+})  # fmt: skip
+entities = st.fixed_dictionaries(
+    {"id": st.just("Q243"), "claims": any_json | nested("P625", 0, "mainsnak", "datavalue", "value")},
+    optional={"labels": nested("en", "value"), "aliases": nested("en", 0), "descriptions": nested("en")},
+).map(lambda entity: {"search": [{"id": "Q243", "label": "Blue Note"}], "entities": {"Q243": entity}})
 
 replies = (
     any_json
+    | odd_details | entities | nested("places", 0) | nested("search", 0)
     | nested("photos") | nested("photos", 0) | nested("query") | nested("query", "pages")
     | nested("query", "pages", 0) | nested("query", "pages", 0, "imageinfo", 0) | nested("claims", "P18")
     | nested("error") | nested("error", "details", 0)
@@ -120,13 +143,13 @@ class AnyApi:
     """Answers every call with the same reply; nothing goes over a network."""
 
     calls = 0
-    settings = Settings(sandbox_url="http://127.0.0.1:1")
 
     class log:
         warning = staticmethod(lambda *_: None)
 
-    def __init__(self, reply: Any) -> None:
+    def __init__(self, reply: Any, **settings: Any) -> None:
         self.reply = reply
+        self.settings = Settings(sandbox_url="http://127.0.0.1:1", **settings)
 
     def base(self, host: str) -> str:
         return f"http://127.0.0.1:1/{host}"
@@ -137,12 +160,21 @@ class AnyApi:
             raise Failed(failure)
         return self.reply
 
+    async def post_json(self, url: str, body: Any, *, classify: Classify | None = None, **_: Any) -> Any:
+        json.dumps(body)
+        return await self.get_json(url, classify=classify)
 
-@pytest.mark.parametrize("code", sorted(SOURCES))
+    async def get_redirect(self, url: str, *, classify: Classify | None = None, **_: Any) -> str:
+        return f"http://127.0.0.1:1/{await self.get_json(url, classify=classify)}"
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
 @given(reply=replies)
-def test_any_reply_ends_as_photos_that_can_be_recorded_or_as_a_failure(code: str, reply: Any) -> None:
+def test_any_reply_ends_as_photos_that_can_be_recorded_or_as_a_failure(name: str, reply: Any) -> None:
+    case = CASES[name]
+    api = AnyApi(reply, **case.settings)
     try:
-        photos = asyncio.run(SOURCES[code].list_photos(CASES[code].venue, AnyApi(reply), limit=5))
+        photos = asyncio.run(SOURCES[case.code].list_photos(case.venue, api, limit=5))
     except Failed:
         return
     assert len(photos) <= 5
@@ -164,20 +196,45 @@ def test_any_reply_ends_as_photos_that_can_be_recorded_or_as_a_failure(code: str
             assert link is None or link.startswith(("http://", "https://"))
 
 
-@pytest.mark.parametrize("code", sorted(SOURCES))
+@pytest.mark.parametrize("name", sorted(CASES))
 @given(reply=replies, fetch_ref=st.none() | st.text(max_size=20) | st.sampled_from(TELLING))
-def test_any_reply_ends_as_an_address_or_as_a_failure(code: str, reply: Any, fetch_ref: str | None) -> None:
+def test_any_reply_ends_as_an_address_or_as_a_failure(name: str, reply: Any, fetch_ref: str | None) -> None:
+    case = CASES[name]
+    api = AnyApi(reply, **case.settings)
     try:
-        download = asyncio.run(SOURCES[code].resolve(CASES[code].first_ref, fetch_ref, AnyApi(reply)))
+        download = asyncio.run(SOURCES[case.code].resolve(case.first_ref, fetch_ref, api))
     except Failed:
         return
     assert download.url
+    assert "leaked" not in download.url
+
+
+@pytest.mark.parametrize("name", sorted(SEARCHES))
+@given(reply=replies)
+def test_any_reply_ends_as_places_that_can_be_judged_or_as_a_failure(name: str, reply: Any) -> None:
+    case = SEARCHES[name]
+    venue = Venue(name="V", address="", city="C", country="FR", latitude=50.06, longitude=19.94)
+    finder = SOURCES[case.code]
+    try:
+        places = asyncio.run(finder.find_places(venue, AnyApi(reply, **case.settings), limit=5))
+    except Failed:
+        return
+    assert len(places) <= 5
+    for place in places:
+        assert PROVIDER_ID_SHAPES[finder.id_key].fullmatch(place.place_id)
+        for field in (place.name, place.address, *place.also_named):
+            assert field is None or (0 < len(field) <= MAX_TEXT and "\x00" not in field)
+            (field or "").encode()
+        assert (place.latitude is None) == (place.longitude is None)
+        assert place.latitude is None or (abs(place.latitude) <= 90 and abs(place.longitude) <= 180)
 
 
 @given(
     st.sampled_from(
         [
-            google_places.classify,
+            google_new.classify,
+            google_legacy.classify,
+            google_legacy.classify_photo,
             wikimedia_errors.classify,
             foursquare.classify,
             here.classify,

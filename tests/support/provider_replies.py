@@ -14,10 +14,16 @@ from ops_core.domain.failures import Failed, Failure
 from ops_core.domain.places import Venue
 from ops_core.providers.registry import SOURCES
 from ops_core.providers.source import Download, Photo, PlaceKind
-from tests.support import foursquare_replies, here_replies, mapbox_replies, unsplash_replies
+from tests.support import (
+    foursquare_replies,
+    google_replies,
+    here_replies,
+    mapbox_replies,
+    unsplash_replies,
+)
 from tests.support.loopback import FakeProviders, Permits, api_of
 
-PLACE = "ChIJD7fiBh9u5kcRYJSMaMOCCwQ"
+PLACE = google_replies.PLACE
 GOOGLE_LISTING = f"/places.googleapis.com/v1/places/{PLACE}"
 GOOGLE_NAME = f"places/{PLACE}/photos/AUacShh_1"
 GOOGLE_MEDIA = f"/places.googleapis.com/v1/{GOOGLE_NAME}/media"
@@ -128,6 +134,7 @@ class Search:
     empty: dict[str, Any]  #: Replies that find nothing.
     settings: dict[str, Any] = field(default_factory=dict)  #: Which of a provider's interfaces is asked.
     second_kind: PlaceKind = PlaceKind.ADDRESS  #: What the second place is, as far as the provider says.
+    told_where: bool = True  #: Whether the search can be told where the venue is.
 
 
 #: By a name for people: a provider may have more than one interface.
@@ -159,6 +166,26 @@ SEARCHES: dict[str, Search] = {
         first_id=mapbox_replies.MAPBOX_PLACE,
         empty={mapbox_replies.MAPBOX_SEARCH: {"type": "FeatureCollection", "features": []}},
     ),
+    "google_places": Search(
+        code="google_places",
+        replies={google_replies.NEW_SEARCH: google_replies.NEW_PLACES},
+        first_id=PLACE,
+        empty={google_replies.NEW_SEARCH: {}},
+    ),
+    "google_places_legacy": Search(
+        code="google_places",
+        replies={google_replies.LEGACY_SEARCH: google_replies.CANDIDATES},
+        first_id=PLACE,
+        empty={google_replies.LEGACY_SEARCH: {"candidates": [], "status": "ZERO_RESULTS"}},
+        settings={"google_places_api": "legacy"},
+    ),
+    "wikimedia_commons": Search(
+        code="wikimedia_commons",
+        replies={WIKIDATA: google_replies.wikidata_search},
+        first_id="Q195311",
+        empty={WIKIDATA: {"searchinfo": {"search": "x"}, "search": [], "success": 1}},
+        told_where=False,
+    ),
 }
 
 
@@ -180,6 +207,20 @@ CASES = {
         first_ref="AUacShh_1",
         keys={"google_places_api_key": "k"},
         empty={GOOGLE_LISTING: {"id": PLACE}},
+    ),
+    "google_places_legacy": Case(
+        code="google_places",
+        venue=venue_with(google_places=PLACE),
+        replies={
+            google_replies.LEGACY_LISTING: google_replies.legacy_details(
+                *(google_replies.legacy_photo(number) for number in (1, 2, 3))
+            ),
+            google_replies.LEGACY_PHOTO: google_replies.legacy_redirect,
+        },
+        first_ref="AUacShh_1",
+        settings={"google_places_api": "legacy"},
+        keys={"google_places_api_key": "k", "google_places_api": "legacy"},
+        empty={google_replies.LEGACY_LISTING: google_replies.legacy_details()},
     ),
     "wikimedia_commons": Case(
         code="wikimedia_commons",

@@ -1,0 +1,118 @@
+"""What Google's two interfaces to Places have in common: key, ids, addresses of photos, kinds of places."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeVar
+
+from ops_core.domain.errors import ErrorType
+from ops_core.domain.failures import failed
+from ops_core.domain.places import PROVIDER_ID_SHAPES, Venue
+from ops_core.providers.found_places import found_place
+from ops_core.providers.http import Api
+from ops_core.providers.photo_address import photo_address
+from ops_core.providers.reply import items
+from ops_core.providers.source import Classify, Download, Photo, Place, PlaceKind
+from ops_core.settings import Settings
+
+CODE = "google_places"
+
+#: Authors of one photo that are named.
+MOST_AUTHORS = 5
+
+#: Types of everything that has a name and an owner, whatever else it is.
+_NAMED = frozenset({"establishment", "point_of_interest"})
+_ADDRESSES = frozenset(
+    {"street_address", "premise", "subpremise", "route", "intersection", "plus_code"}
+    | {"street_number", "floor", "room", "post_box"}
+)
+_AREAS = frozenset(
+    {"locality", "sublocality", "neighborhood", "political", "country", "continent", "archipelago"}
+    | {"postal_code", "postal_code_prefix", "postal_code_suffix", "postal_town", "colloquial_area"}
+)
+
+_Read = TypeVar("_Read")
+
+
+class Interface(Protocol):
+    """One of the two interfaces; all three raise `Failed` as `PhotoSource` and `PlaceFinder` say."""
+
+    async def list_photos(self, venue: Venue, api: Api, *, limit: int) -> list[Photo]:
+        """At most `limit` photos of the venue, in Google's order."""
+        ...
+
+    async def resolve(self, fetch_ref: str | None, api: Api) -> Download:
+        """What to download for the photo that was listed with `fetch_ref`."""
+        ...
+
+    async def find_places(self, venue: Venue, api: Api, *, limit: int) -> list[Place]:
+        """At most `limit` places that may be the venue, Google's best first."""
+        ...
+
+
+def key_of(settings: Settings) -> str:
+    """The key to ask with; empty if there is none. The real one has no business in the sandbox."""
+    if settings.sandbox_url:
+        return "sandbox"
+    secret = settings.google_places_api_key
+    return "".join(secret.get_secret_value().split()) if secret else ""
+
+
+def place_id_of(venue: Venue) -> str:
+    """The venue's Google place id; raises Failed(not_found) if it is malformed."""
+    place_id = venue.provider_ids[CODE]
+    if not PROVIDER_ID_SHAPES[CODE].fullmatch(place_id):
+        raise failed(ErrorType.NOT_FOUND, "The venue's Google place id is malformed; correct it.")
+    return place_id
+
+
+def words_for(venue: Venue) -> str:
+    """What is searched for: name and city, and the country where no coordinates tell which city is meant."""
+    parts = [venue.name, venue.city] if venue.has_coordinates else [venue.name, venue.city, venue.country]
+    return ", ".join(parts)
+
+
+def usable(read: Sequence[_Read | None], what: str, api: Api) -> list[_Read]:
+    """What could be read of a list; raises Failed(bad_response) if it had entries and none could be."""
+    found = [each for each in read if each is not None]
+    if read and not found:
+        raise failed(ErrorType.BAD_RESPONSE, f"None of the {what} Google listed can be used.")
+    if len(found) < len(read):
+        api.log.warning("left out %d %s that cannot be used", len(read) - len(found), what)
+    return found
+
+
+def download_from(address: Any, api: Api, classify: Classify) -> Download:
+    """The download of a photo from where Google says it is; raises Failed(bad_response) for elsewhere."""
+    url = photo_address(address, CODE, api)
+    if url is None:
+        raise failed(ErrorType.BAD_RESPONSE, "Google gave no address of a photo.")
+    return Download(url=url, classify=classify)
+
+
+def place_of(
+    place_id: Any, name: Any, types: Any, *, address: Any, latitude: Any, longitude: Any
+) -> Place | None:
+    """A place that a search found; None if its id or its name is unusable."""
+    return found_place(
+        CODE,
+        CODE,
+        place_id,
+        name,
+        kind=kind_of(types),
+        address=address,
+        latitude=latitude,
+        longitude=longitude,
+    )
+
+
+def kind_of(types: Any) -> PlaceKind:
+    """What a place is by its types, of which there are many for kinds of venues and few for the rest."""
+    given = {each for each in items(types) if isinstance(each, str)}
+    if given & _NAMED:
+        return PlaceKind.VENUE
+    if given & _ADDRESSES:
+        return PlaceKind.ADDRESS
+    if given & _AREAS or any(each.startswith("administrative_area") for each in given):
+        return PlaceKind.AREA
+    return PlaceKind.VENUE if given else PlaceKind.UNKNOWN

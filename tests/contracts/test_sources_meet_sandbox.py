@@ -13,7 +13,7 @@ from ops_core.domain.failures import Failed
 from ops_core.domain.places import Venue
 from ops_core.providers.http import Http
 from ops_core.providers.registry import SOURCES
-from ops_core.providers.source import Photo
+from ops_core.providers.source import Photo, UseReporter
 from ops_core.sandbox.faults import Fault
 from ops_core.settings import Settings
 from ops_core.work.verify import VerifiedImage, verify_image
@@ -154,6 +154,32 @@ def test_every_fault_of_a_photo_ends_in_its_error_type(
     assert caught.value.failure.error_type in FAULTS[fault]
     if fault in (Fault.RATE_LIMITED, Fault.SERVICE_UNAVAILABLE):
         assert caught.value.failure.retry_after == 4.0
+
+
+REPORTERS = {code: source for code, source in SOURCES.items() if isinstance(source, UseReporter)}
+
+
+@pytest.mark.parametrize("code", sorted(REPORTERS))
+def test_the_use_of_a_photo_arrives_once_and_a_refusal_says_why(code: str, sandbox: SandboxProcess) -> None:
+    sandbox.reset()
+    photo = next(photo for photos in asyncio.run(_list(code, sandbox)) for photo in photos)
+    key = f"other:{code}:{photo.provider_ref}"
+
+    async def report() -> int:
+        async with Http(settings(sandbox)) as http:
+            api = api_of(http, code)
+            await REPORTERS[code].report_use(photo, api)
+            return api.calls
+
+    assert asyncio.run(report()) == 1
+    assert sandbox.counts()["keys"][key]["successes"] == 1
+    sandbox.set_faults(script={key: [Fault.RATE_LIMITED]}, retry_after=4)
+    with pytest.raises(Failed) as caught:
+        asyncio.run(report())
+    assert (caught.value.failure.error_type, caught.value.failure.retry_after) == (
+        ErrorType.RATE_LIMITED,
+        4.0,
+    )
 
 
 LISTING_FAULTS: list[Any] = [

@@ -8,6 +8,14 @@ from __future__ import annotations
 
 from ops_core.actions.circuits import close_circuit
 from ops_core.actions.enrichment import enrich_batch, enrich_stale, enrich_venue
+from ops_core.actions.geocoding import (
+    MissingIds,
+    SearchesQueued,
+    find_missing_ids,
+    find_venue_ids,
+    preview_missing_ids,
+)
+from ops_core.actions.matches import Decided, Seen, choose_match
 from ops_core.actions.outcomes import (
     AlreadyOpen,
     Changed,
@@ -40,25 +48,33 @@ from ops_core.actions.retry_control import cancel_retry, pause_retry, resume_ret
 __all__ = [
     "AlreadyOpen",
     "Changed",
+    "Decided",
+    "MissingIds",
     "NotAllowed",
     "NotShown",
     "Preview",
     "Queued",
     "Refused",
     "RowChanged",
+    "SearchesQueued",
+    "Seen",
     "Submitted",
     "allow_copies",
     "cancel_retry",
+    "choose_match",
     "choose_off_peak",
     "close_circuit",
     "edit_provider",
     "enrich_batch",
     "enrich_stale",
     "enrich_venue",
+    "find_missing_ids",
+    "find_venue_ids",
     "forbid_copies",
     "pause_provider",
     "pause_retry",
     "photo_address",
+    "preview_missing_ids",
     "preview_retry",
     "ready",
     "rerun_failed",

@@ -83,6 +83,14 @@ def venue_context(connection: Connection, venue_id: int) -> VenueContext | None:
     )
 
 
+def unknown_venues(connection: Connection, venue_ids: Sequence[int]) -> list[int]:
+    """Those of `venue_ids` that no venue has, in their order."""
+    known = set(
+        connection.scalars(text("SELECT id FROM venues WHERE id = ANY(:ids)"), {"ids": list(venue_ids)})
+    )
+    return [venue_id for venue_id in venue_ids if venue_id not in known]
+
+
 #: Time before a venue whose providers could not answer is asked for again by itself.
 ASK_AGAIN = timedelta(days=1)
 

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import redis
@@ -16,9 +17,13 @@ from ops_core.db.engine import get_engine, make_engine
 from ops_core.embedded.valkey import EmbeddedValkey
 from ops_core.settings import Settings, get_settings
 from tests.support.folders import open_folder
+from tests.support.imagekit_server import ImageKitServer, running_imagekit
 from tests.support.postgres import TestServer
 from tests.support.sandbox import SandboxProcess
 from tests.support.system import System
+
+if TYPE_CHECKING:
+    from tests.support.s3_server import S3Server
 
 _OURS = ("VENUE_OPS_", "DATABASE_URL", "BROKER_URL")
 
@@ -98,6 +103,34 @@ def broker(broker_process: EmbeddedValkey) -> EmbeddedValkey:
     with redis.Redis(unix_socket_path=path) as client:
         client.flushall()
     return broker_process
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    from tests.support.s3_server import running_s3  # moto is much to load for tests that need no bucket
+
+    with running_s3() as running:
+        yield running
+
+
+@pytest.fixture
+def s3(s3_server: S3Server) -> S3Server:
+    """An S3 service with an empty bucket."""
+    s3_server.reset()
+    return s3_server
+
+
+@pytest.fixture(scope="session")
+def imagekit_server() -> Iterator[ImageKitServer]:
+    with running_imagekit() as running:
+        yield running
+
+
+@pytest.fixture
+def imagekit(imagekit_server: ImageKitServer) -> ImageKitServer:
+    """An ImageKit account without a file."""
+    imagekit_server.reset()
+    return imagekit_server
 
 
 @pytest.fixture

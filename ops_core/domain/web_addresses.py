@@ -1,11 +1,15 @@
-"""Addresses of the console and of its sign-in provider: which are right, which are this machine."""
+"""Addresses of the console and of services: which are right, which are this machine."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 _USUAL_PORTS = {"http": 80, "https": 443}
+
+#: Plain enough to be joined with a key, and to stand in a header.
+_PLAIN = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(?::[0-9]+)?(?:/[A-Za-z0-9._~%-]+)*")
 
 
 def is_this_machine(host: str) -> bool:
@@ -40,6 +44,26 @@ def metadata_url(url: str) -> str:
     if url.startswith("http:") and not is_this_machine(urlsplit(url).hostname or ""):
         raise ValueError("must begin with https://: who changes it on its way can sign in as anybody")
     return url
+
+
+def service_url(url: str) -> str:
+    """`url` without a slash at its end, if it is the address of a service, which may have a path.
+
+    Raises `ValueError` with what it must look like.
+    """
+    bare = url.strip().rstrip("/")
+    if _web_address(bare) is None or not _PLAIN.fullmatch(bare):
+        raise ValueError("must look like https://host.example.org or https://host.example.org/path")
+    if bare.startswith("http:") and not is_this_machine(urlsplit(bare).hostname or ""):
+        raise ValueError("must begin with https://: only this machine is spoken to without it")
+    return bare
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a `service_url`, as browsers write them."""
+    parts = _web_address(url)
+    assert parts is not None
+    return parts[0]
 
 
 def _web_address(url: str) -> tuple[str, str] | None:

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import errno
 import os
-import re
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -20,15 +19,14 @@ from urllib.parse import quote
 
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.failures import failed
-from ops_core.storage.store import Placed, thumbnail_key
+from ops_core.storage.keys import checked
+from ops_core.storage.store import Placed, missing, thumbnail_key
 
 #: Where objects are written first; no key can name it, since keys never begin with a dot.
 INCOMING = ".incoming"
 
 #: Seconds after which what was left behind there by a killed process is removed.
 ABANDONED_AFTER = 3600.0
-
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}(?:/[A-Za-z0-9][A-Za-z0-9._-]{0,199}){0,9}")
 
 _REASONS = {
     errno.ENOSPC: "the disk is full.",
@@ -38,7 +36,6 @@ _REASONS = {
     errno.EROFS: "its disk is read-only.",
     errno.EMFILE: "too many files are open.",
     errno.ENFILE: "too many files are open.",
-    errno.ENOENT: "there is no such object.",
 }
 
 
@@ -71,10 +68,13 @@ class DiskStore:
             return await asyncio.to_thread(lambda: [key for key, path in paths.items() if path.is_file()])
 
     async def get(self, key: str) -> bytes:
-        """The object's bytes; raises Failed(store_error) if there is none."""
+        """The object's bytes; raises Missing if there is none."""
         path = self._path(key)
         with _as_failures():
-            return await asyncio.to_thread(path.read_bytes)
+            try:
+                return await asyncio.to_thread(path.read_bytes)
+            except FileNotFoundError:
+                raise missing() from None
 
     async def delete(self, key: str) -> None:
         """Remove the object; no error if it is not there."""
@@ -84,8 +84,7 @@ class DiskStore:
 
     def url(self, key: str) -> str:
         """The address a browser loads the object from."""
-        self._path(key)
-        return f"{self._base_url}/{quote(key)}"
+        return f"{self._base_url}/{quote(checked(key))}"
 
     def thumbnail_url(self, key: str) -> str:
         """The address of the thumbnail, which is an object of its own here."""
@@ -95,9 +94,7 @@ class DiskStore:
         """Nothing is kept open."""
 
     def _path(self, key: str) -> Path:
-        if not _KEY.fullmatch(key) or ".." in key:
-            raise failed(ErrorType.STORE_ERROR, "The key is not one of a stored object.")
-        return self._root / key
+        return self._root / checked(key)
 
     def _put(self, path: Path, data: bytes) -> None:
         incoming = self._root / INCOMING

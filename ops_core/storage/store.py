@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ops_core.domain.errors import ErrorType
+from ops_core.domain.failures import Failed, Failure
 from ops_core.domain.places import slug
 
 #: Two letters before the hash in a file name, so that people see where a picture came from.
@@ -28,6 +30,10 @@ class Placed:
     url: str
 
 
+class Missing(Failed):
+    """There is no object at the key; that says nothing against the store."""
+
+
 class Store(Protocol):
     """A place that keeps files by key. Errors are raised as `Failed` with `store_error` or a network type."""
 
@@ -44,7 +50,9 @@ class Store(Protocol):
         """Those of `keys` at which there is an object, in their order; cheaper than asking one by one."""
         ...
 
-    async def get(self, key: str) -> bytes: ...
+    async def get(self, key: str) -> bytes:
+        """The object as it was put. Raises `Missing` if there is none."""
+        ...
 
     async def delete(self, key: str) -> None:
         """Remove the object; no error if it is not there."""
@@ -61,6 +69,11 @@ class Store(Protocol):
     async def close(self) -> None:
         """Let go of connections; the store is not used afterwards."""
         ...
+
+
+def missing() -> Missing:
+    """A `Missing` ready to raise."""
+    return Missing(Failure(ErrorType.STORE_ERROR, "The image store failed: there is no such object."))
 
 
 def image_key(venue_id: int, venue_name: str, provider: str, provider_ref: str, extension: str) -> str:

@@ -48,6 +48,11 @@ def make_thumbnail(data: bytes) -> bytes:
 
 def thumbnail_of(image: Image.Image) -> bytes:
     """The thumbnail of a picture: cut from its middle, upright, on white, its first frame if it moves."""
+    return encoded(small_of(image))
+
+
+def small_of(image: Image.Image) -> Image.Image:
+    """What a thumbnail of the picture shows, in RGB."""
     turn = _TURNS.get(orientation(image))
     # cutting and shrinking come first: turning and blending a full-size picture costs far more
     size = (HEIGHT, WIDTH) if is_sideways(image) else (WIDTH, HEIGHT)
@@ -56,8 +61,13 @@ def thumbnail_of(image: Image.Image) -> bytes:
     )
     if turn is not None:
         small = small.transpose(turn)
+    return _on_white(small)
+
+
+def encoded(small: Image.Image) -> bytes:
+    """The file of a thumbnail, from what it shows."""
     out = io.BytesIO()
-    _on_white(small).save(out, "JPEG", quality=_QUALITY)
+    small.save(out, "JPEG", quality=_QUALITY)
     return out.getvalue()
 
 

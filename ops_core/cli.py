@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ops_core.commands import retries
+from ops_core.commands.find_ids import find_ids
 from ops_core.commands.retry import retry
 from ops_core.commands.scan import scan
 
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 venues_app = typer.Typer(help="The venues that need photos.", no_args_is_help=True)
 app.add_typer(venues_app, name="venues")
+venues_app.command("find-ids")(find_ids)
 app.command()(retry)
 app.command()(scan)
 app.add_typer(retries.app, name="retries")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from ops_core.db.jobs import ENQUEUE_LOCK
 from ops_core.db.schema import OPEN_JOB
@@ -102,6 +103,19 @@ def open_searches(connection: Connection, venue_ids: Sequence[int]) -> list[int]
             {"venue_ids": list(venue_ids)},
         )
     )
+
+
+def ended(connection: Connection, job_ids: Sequence[int]) -> Sequence[Row[Any]]:
+    """Those of these searches that have ended, with their venues, in the order they ended."""
+    return connection.execute(
+        text("""
+            SELECT jobs.id, jobs.outcome, jobs.summary, jobs.venue_id, venues.name AS venue
+            FROM jobs JOIN venues ON venues.id = jobs.venue_id
+            WHERE jobs.id = ANY(:ids) AND jobs.finished_at IS NOT NULL
+            ORDER BY jobs.finished_at, jobs.id
+        """),
+        {"ids": list(job_ids)},
+    ).all()
 
 
 def underway(connection: Connection) -> tuple[int, int]:

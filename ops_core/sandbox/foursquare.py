@@ -21,7 +21,7 @@ from aiohttp import web
 
 from ops_core.sandbox.desk import Call, Desk, Reply, json_reply
 from ops_core.sandbox.draws import number
-from ops_core.sandbox.faults import LISTING_MIX, Fault
+from ops_core.sandbox.faults import Fault
 from ops_core.sandbox.photo_tokens import photo_of, token_of
 from ops_core.sandbox.pictures import CONTENT_TYPES
 from ops_core.sandbox.places import Found, found
@@ -105,7 +105,7 @@ class _Search:
     async def get(self, request: web.Request) -> web.StreamResponse:
         query = request.query
         words = query.get("query", "")
-        call = Call(CODE, "search", words or "places", frozenset(LISTING_MIX), _api_error)
+        call = Call(CODE, "listing", f"search:{words}", _FAULTS, _api_error)
         point = _POINT.fullmatch(query.get("ll", ""))
         refused = _key_refusal(request, v3=self._v3) or _limit_refusal(query)
         if refused is None and (point is None) == ("near" not in query):

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from ops_core.sandbox.desk import Call, Desk, Reply, json_reply
 from ops_core.sandbox.draws import number
-from ops_core.sandbox.faults import LISTING_MIX, Fault
+from ops_core.sandbox.faults import Fault
 from ops_core.sandbox.photo_tokens import photo_of, token_of
 from ops_core.sandbox.pictures import CONTENT_TYPES
 from ops_core.sandbox.places import Found, found
@@ -115,7 +115,7 @@ class _Search:
         query = request.query
         words, limit = query.get("q", ""), query.get("limit", str(USUAL))
         point = _POINT.fullmatch(query.get("at", ""))
-        call = Call(CODE, "search", words or "places", frozenset(LISTING_MIX), _api_error)
+        call = Call(CODE, "listing", f"search:{words}", _FAULTS, _api_error)
         refused = _key_refusal(request)
         if refused is None and not words:
             refused = _refusal(400, "Required parameter missing", "Parameter 'q' is missing")

@@ -129,6 +129,11 @@ def quota_picture(_: web.Request) -> web.Response:
             ErrorType.QUOTA_EXCEEDED,
             None,
         ),
+        (
+            google_error(400, "INVALID_ARGUMENT", "Not a valid Place ID: ChIJ"),
+            ErrorType.NOT_FOUND,
+            None,
+        ),
         (google_error(500, "INTERNAL", "Internal error"), ErrorType.SERVER_ERROR, None),
         (
             google_error(503, "UNAVAILABLE", "The service is currently unavailable."),
@@ -222,6 +227,24 @@ def test_a_google_photo_without_its_full_name_is_a_stale_reference_and_costs_no_
     assert failure.error_type is ErrorType.STALE_REFERENCE
 
 
-def test_a_malformed_place_id_is_never_put_into_an_address() -> None:
+@pytest.mark.parametrize(
+    "address", ["https://example.org/x", "/lh3.googleusercontent.com/x?key=1", "/example.org/x", "", None, 5]
+)
+def test_a_photo_is_downloaded_from_googles_image_hosts_only(address: Any) -> None:
+    def reply(request: web.Request) -> web.Response:
+        here = isinstance(address, str) and address.startswith("/")
+        return web.json_response({"photoUri": f"http://{request.host}{address}" if here else address})
+
+    failure = failure_of(lambda: resolving(CASE, {GOOGLE_MEDIA: reply}, "AUacShh_1", GOOGLE_NAME))
+    assert failure.error_type is ErrorType.BAD_RESPONSE
+
+
+def test_a_google_photo_has_no_address_to_show_it_from_later() -> None:
+    assert {photo.show_url for photo in listing(CASE, CASE.replies)[0]} == {None}
+
+
+@pytest.mark.parametrize("interface", ["new", "legacy"])
+def test_a_malformed_place_id_is_never_put_into_an_address(interface: str) -> None:
     case = Case("google_places", venue_with(google_places="../../v1/else"), {}, "", {})
-    assert failure_of(lambda: listing(case, {})).error_type is ErrorType.NOT_FOUND
+    failure = failure_of(lambda: listing(case, {}, google_places_api=interface))
+    assert failure.error_type is ErrorType.NOT_FOUND

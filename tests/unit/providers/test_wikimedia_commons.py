@@ -36,6 +36,12 @@ def test_commons_photos_are_credited_in_plain_text_with_their_licence() -> None:
     assert first.source_url == "https://commons.wikimedia.org/wiki/File:Tour_Eiffel.jpg"
 
 
+def test_commons_photos_are_shown_from_where_they_are_fetched() -> None:
+    for photo in listing(CASE, CASE.replies)[0]:
+        assert photo.show_url == photo.fetch_ref
+        assert "/upload.wikimedia.org/wikipedia/commons/thumb/" in photo.show_url
+
+
 def test_the_picture_wikidata_names_comes_first_then_the_category_without_drawings_and_doubles() -> None:
     photos, world, _ = listing(CASE, CASE.replies)
     assert [photo.provider_ref for photo in photos] == [

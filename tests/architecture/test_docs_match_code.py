@@ -84,7 +84,9 @@ def known_options(words: list[str]) -> set[str]:
     return {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
 
 
-@pytest.mark.parametrize("paper", ["README.md", "docs/retries.md", "docs/scaling.md", "CHANGELOG.md"])
+@pytest.mark.parametrize(
+    "paper", ["README.md", "docs/retries.md", "docs/scaling.md", "docs/adding-a-provider.md", "CHANGELOG.md"]
+)
 def test_the_commands_in_the_papers_are_those_there_are(paper: str):
     text = (ROOT / paper).read_text(encoding="utf-8")
     lines = re.findall(r"venue-ops ([a-z][^`\n#|)]*)", text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection, text
 
@@ -15,16 +15,13 @@ def count_venues(connection: Connection) -> int:
     return connection.scalar(text("SELECT count(*) FROM venues")) or 0
 
 
-def add_provider_ids(connection: Connection, provider: str, make: Callable[[str], str]) -> None:
-    """Give every venue without an id at `provider` the one `make` derives from its natural key."""
-    rows = connection.execute(
-        text("SELECT id, natural_key FROM venues WHERE NOT provider_ids ? :provider"), {"provider": provider}
-    ).all()
-    made = [{"id": row.id, "ids": json.dumps({provider: make(row.natural_key)})} for row in rows]
-    if made:
-        connection.execute(
-            text("UPDATE venues SET provider_ids = provider_ids || CAST(:ids AS jsonb) WHERE id = :id"), made
-        )
+def add_provider_ids(connection: Connection, make: Callable[[str, str], Mapping[str, str]]) -> None:
+    """Give every venue the ids that `make` derives from its natural key and name; those it has stay."""
+    rows = connection.execute(text("SELECT id, natural_key, name FROM venues ORDER BY id")).all()
+    made = [{"id": row.id, "ids": json.dumps(dict(make(row.natural_key, row.name)))} for row in rows]
+    connection.execute(
+        text("UPDATE venues SET provider_ids = CAST(:ids AS jsonb) || provider_ids WHERE id = :id"), made
+    )
 
 
 def queue_first(connection: Connection, limit: int, *, actor: str) -> int:

@@ -1,0 +1,165 @@
+"""Photos shown from their provider: the console sends browsers on, asks sparingly, and counts it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from ops_core import actions
+from ops_core.domain.access import LOCAL, Actor, Role
+from ops_core.ui.provider_photos import photo_path
+from ops_core.work import enrich, showing
+from tests.support.console import Console, running_console
+from tests.support.system import System
+
+pytestmark = pytest.mark.postgres
+
+GOOGLE, COMMONS = "google_places", "wikimedia_commons"
+
+
+@pytest.fixture
+def references(system: System) -> dict[str, list[int]]:
+    """The ids of one venue's images by provider, all of them references."""
+    showing._venues.clear()
+    with system.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE providers SET rehosting = 'reference_only'")
+    job_ids = system.enqueue(system.add_venues(4)[-1:])
+    enrich.run(system.engine, system.settings, job_ids)
+    found: dict[str, list[int]] = {}
+    for row in system.rows("SELECT id, provider FROM images WHERE state = 'referenced' ORDER BY position"):
+        found.setdefault(row.provider, []).append(row.id)
+    system.sandbox.reset()
+    assert len(found[GOOGLE]) > 1
+    return found
+
+
+@pytest.fixture
+def console(system: System, references: dict[str, list[int]]) -> Iterator[Console]:
+    url = system.engine.url.render_as_string(hide_password=False)
+    with running_console(url, system.folder / "console") as running:
+        yield running
+
+
+def address(system: System, image_id: int, actor: Actor = LOCAL) -> str | None:
+    return actions.photo_address(system.engine, image_id, actor=actor)
+
+
+def spent(system: System) -> tuple[int, Decimal]:
+    (row,) = system.rows("SELECT sum(calls) AS calls, sum(cost_usd) AS cost FROM rollups WHERE tries = 0")
+    return int(row.calls or 0), row.cost or Decimal(0)
+
+
+def test_a_browser_is_sent_to_the_providers_own_address_and_the_photo_is_there(
+    system: System, console: Console, references: dict[str, list[int]]
+) -> None:
+    for image_id in (references[GOOGLE][0], references[COMMONS][0]):
+        answer, _ = console.ask(photo_path(image_id), headers={"Sec-Fetch-Site": "same-origin"})
+        assert answer.status == 302
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["Cache-Control"].startswith("private")
+        location = answer.headers["Location"]
+        assert location.startswith(system.sandbox.url)
+        assert "sandbox-google-key" not in location
+        picture = system.sandbox.get(location, {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64)"})
+        assert (picture.status, picture.headers["content-type"].split("/")[0]) == (200, "image")
+        allowed = console.ask("/admin/venue-images/")[0].headers["Content-Security-Policy"]
+        assert f" {system.sandbox.url}" in allowed
+
+
+def test_ten_photos_of_a_venue_ask_for_it_once_and_are_counted(
+    system: System, references: dict[str, list[int]]
+) -> None:
+    threads = [Thread(target=address, args=(system, image_id)) for image_id in references[GOOGLE] * 2]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    photos = len(references[GOOGLE])
+    assert len(system.sandbox.log(provider=GOOGLE, kind="listing")) == 1
+    assert len(system.sandbox.log(provider=GOOGLE, kind="resolve")) == photos
+    assert spent(system) == (1 + photos, photos * Decimal("0.007"))
+    assert system.value("SELECT count(*) FROM attempts") == 0
+
+
+def test_an_address_that_may_be_kept_asks_nobody(system: System, references: dict[str, list[int]]) -> None:
+    found = [address(system, image_id) for image_id in references[COMMONS]]
+    assert all(url and url.startswith(system.sandbox.url) for url in found)
+    assert system.sandbox.log() == []
+    assert spent(system) == (0, 0)
+
+
+def test_what_keeps_a_photo_from_being_shown_is_said_where_it_would_have_stood(
+    system: System, console: Console, references: dict[str, list[int]]
+) -> None:
+    system.sandbox.set_faults(outages={GOOGLE: 403})
+    answer, body = console.ask(photo_path(references[GOOGLE][0]))
+    assert (answer.status, answer.headers["Content-Type"]) == (502, "image/svg+xml")
+    assert b"Google" in body
+    assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert console.ask(photo_path(10**9))[0].status == 404
+    # nothing of it is kept: as soon as the provider is well, the photo is there
+    system.sandbox.set_faults(outages={})
+    assert console.ask(photo_path(references[GOOGLE][0]))[0].status == 302
+
+
+def test_a_used_up_limit_says_when_to_look_again(
+    system: System, references: dict[str, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(showing, "PATIENCE", 0.1)
+    with system.engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE providers SET per_hour = 1 WHERE code = '{GOOGLE}'")
+    with pytest.raises(actions.NotShown, match="limit is used up") as caught:
+        [address(system, image_id) for image_id in references[GOOGLE]]
+    assert caught.value.again_in is not None
+    assert caught.value.again_in > 0
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_no_other_site_makes_a_browser_ask(
+    system: System, console: Console, references: dict[str, list[int]], site: str
+) -> None:
+    answer, _ = console.ask(photo_path(references[GOOGLE][0]), headers={"Sec-Fetch-Site": site})
+    assert answer.status == 403
+    assert system.sandbox.log() == []
+
+
+def test_a_photo_that_left_the_listing_or_whose_provider_rests_says_so(
+    system: System, references: dict[str, list[int]]
+) -> None:
+    def change(statement: str, **values: Any) -> None:
+        with system.engine.begin() as connection:
+            connection.exec_driver_sql(statement, values or None)
+        showing._venues.clear()
+
+    change("UPDATE images SET provider_ref = 'AUgone' WHERE id = %(id)s", id=references[GOOGLE][0])
+    with pytest.raises(actions.NotShown, match="does not list this photo any more"):
+        address(system, references[GOOGLE][0])
+    change(
+        "UPDATE providers SET paused_until = now() + interval '1 hour', paused_reason = 't' "
+        "WHERE code = 'google_places'"
+    )
+    with pytest.raises(actions.NotShown, match="is paused"):
+        address(system, references[GOOGLE][1])
+    change("UPDATE venues SET provider_ids = '{}'")
+    change("UPDATE providers SET paused_until = NULL, paused_reason = NULL")
+    with pytest.raises(actions.NotShown, match="no id at this provider"):
+        address(system, references[GOOGLE][1])
+
+
+def test_failures_of_the_provider_count_for_its_breaker(
+    system: System, references: dict[str, list[int]]
+) -> None:
+    system.sandbox.set_faults(outages={GOOGLE: 503})
+    for _ in range(3):
+        with pytest.raises(actions.NotShown):
+            address(system, references[GOOGLE][0])
+    assert system.value("SELECT failures FROM circuits WHERE provider = 'google_places'") == 3
+
+
+def test_guests_see_nothing(system: System, references: dict[str, list[int]]) -> None:
+    with pytest.raises(actions.NotAllowed):
+        address(system, references[GOOGLE][0], Actor("guest", Role.GUEST))

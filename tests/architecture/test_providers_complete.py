@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ops_core.actions import matches
 from ops_core.domain.places import PROVIDER_ID_SHAPES
 from ops_core.domain.providers import FACTS, SEED
 from ops_core.domain.retry_plan import CALLS_PER_PHOTO
@@ -42,6 +43,7 @@ def test_a_providers_row_says_what_its_module_can_do(code: str):
     assert set(ROWS[code].capabilities) == ({"photos", "search"} if searches else {"photos"})
     if isinstance(source, PlaceFinder):
         assert source.id_key in PROVIDER_ID_SHAPES
+        assert source.id_key in matches._EXAMPLES
 
 
 @pytest.mark.parametrize("code", sorted(SOURCES))

@@ -26,7 +26,11 @@ PAGES = (
     ("Home", "streamlit_app.py", ":material/home:"),
     ("Operations", "pages/operations.py", ":material/photo_library:"),
     ("Retries", "pages/retries.py", ":material/replay:"),
+    ("Geocoding", "pages/geocoding.py", ":material/travel_explore:"),
+    ("Admin", "pages/admin.py", ":material/settings:"),
 )
+#: Pages that only admins are led to; `open_page` is what keeps others out.
+FOR_ADMINS = frozenset({"pages/admin.py"})
 
 
 def visitor() -> Actor:
@@ -115,7 +119,8 @@ def _navigation(person: Actor) -> None:
     with st.sidebar:
         st.markdown(f"### {ICON} Venue images")
         for label, file, icon in PAGES:
-            st.page_link(file, label=label, icon=icon, width="stretch")
+            if file not in FOR_ADMINS or person.role >= Role.ADMIN:
+                st.page_link(file, label=label, icon=icon, width="stretch")
         # as text: Markdown makes a link of an e-mail address, escaped or not
         st.text(f"You are {person.name}, {person.role.word}")
         if get_settings().sign_in:

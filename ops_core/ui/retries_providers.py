@@ -21,6 +21,9 @@ from ops_core.ui.words_of_time import moment
 #: Seconds between two looks while there is something to look at.
 LOOK_SECONDS = 5
 
+#: The badge of a provider that nothing keeps from being asked.
+USUAL = badges.badge("Asked as usual", "green", "check_circle")
+
 #: Session key: why a breaker was not closed, by provider.
 _NOTES = "retries_provider_notes"
 
@@ -50,10 +53,16 @@ def _draw(names: Mapping[str, str], zone: str, may_retry: bool) -> None:
 def _provider(
     provider: ProviderNow, now: datetime, names: Mapping[str, str], zone: str, *, may_retry: bool
 ) -> None:
+    st.markdown(" ".join([badges.provider_badge(provider.code, names), *(marks(provider) or [USUAL])]))
+    fine_print(_limits(provider.limits), *waits(provider, now, zone))
+    if not provider.circuit.is_closed:
+        breaker(provider, now, zone, may_retry=may_retry)
+
+
+def waits(provider: ProviderNow, now: datetime, zone: str) -> list[str]:
+    """Until when it is not asked, and why, as Markdown; nothing where it is."""
     circuit = provider.circuit
-    marks = [badges.provider_badge(provider.code, names), *_marks(provider, now)]
-    st.markdown(" ".join(marks))
-    lines = [_limits(provider.limits)]
+    lines: list[str] = []
     if provider.paused_until:
         why = f": {plain(provider.paused_reason)}" if provider.paused_reason else ""
         lines.append(f"Paused until {moment(provider.paused_until, zone, after=now)}{why}")
@@ -67,29 +76,28 @@ def _provider(
             lines.append(f"Waits until {moment(circuit.retry_at, zone, after=now)}, then one image probes it")
         else:
             lines.append("The next image probes it")
-    fine_print(*lines)
-    if not circuit.is_closed:
-        _breaker(provider, now, zone, may_retry=may_retry)
+    return lines
 
 
-def _marks(provider: ProviderNow, now: datetime) -> list[str]:
-    """How it stands, worst first."""
-    marks = []
+def marks(provider: ProviderNow) -> list[str]:
+    """How it stands, worst first, as badges; nothing where it is asked as usual."""
+    found = []
     if not provider.active:
-        marks.append(badges.badge("Switched off", "gray", "power_settings_new"))
+        found.append(badges.badge("Switched off", "gray", "power_settings_new"))
     if provider.paused_until:
-        marks.append(badges.badge("Paused", "orange", "pause_circle"))
+        found.append(badges.badge("Paused", "orange", "pause_circle"))
     match provider.circuit.state:
         case CircuitState.OPEN:
-            marks.append(badges.badge("Breaker open", "red", "power_off"))
+            found.append(badges.badge("Breaker open", "red", "power_off"))
         case CircuitState.HALF_OPEN:
-            marks.append(badges.badge("Being probed", "orange", "network_check"))
+            found.append(badges.badge("Being probed", "orange", "network_check"))
     if provider.silent_until:
-        marks.append(badges.badge("Asked for silence", "yellow", "volume_off"))
-    return marks or [badges.badge("Asked as usual", "green", "check_circle")]
+        found.append(badges.badge("Asked for silence", "yellow", "volume_off"))
+    return found
 
 
-def _breaker(provider: ProviderNow, now: datetime, zone: str, *, may_retry: bool) -> None:
+def breaker(provider: ProviderNow, now: datetime, zone: str, *, may_retry: bool) -> None:
+    """When and why the breaker opened, and the button that closes it."""
     circuit = provider.circuit
     last = f", the last: {badges.error_badge(circuit.error_type)}" if circuit.error_type else ""
     opened = f" at {moment(circuit.opened_at, zone, after=now)}" if circuit.opened_at else ""

@@ -200,6 +200,9 @@ def _decide(open_: Sequence[Candidate], candidates: Sequence[Candidate]) -> tupl
         return MatchState.REVIEW, (
             f"Two places are about as likely: {told}; and “{open_[1].name}”, {_in_words(open_[1])}."
         )
+    better = max(open_, key=lambda each: each.name_score)
+    if better.name_score - best.name_score >= MARGIN:
+        return MatchState.REVIEW, f"The nearest is {told}; but “{better.name}”, {_in_words(better)}."
     return MatchState.MATCHED, f"Clearly the best: {told}."
 
 

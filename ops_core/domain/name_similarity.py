@@ -16,8 +16,10 @@ from rapidfuzz.distance import Indel
 from ops_core.domain.places import plain_letters
 
 #: Weight of a word that many venues share, beside 1 for all others: low enough that a name with such a word
-#: is nearly the name without it, and not nothing, or "The Bar" would be like "The Museum".
-GENERIC_WEIGHT = 0.25
+#: is still like the name without it, and not nothing, or "The Bar" would be like "The Museum".
+GENERIC_WEIGHT = 0.4
+#: Weight of an article or another small word: "The Olympia" is nearer to "Olympia" than "Café Olympia" is.
+SMALL_WEIGHT = 0.1
 #: Two words are spellings of one from this likeness on: "Zaczek" and "Zaczka" are, "East" and "West" are not.
 SAME_WORD = 0.8
 #: What is left of the likeness when the names say that they are of different kinds, or one of a part.
@@ -53,12 +55,15 @@ _PARTS = _words_of(
     "metro entrance wejscie tickets ticket kasa kasy boxoffice office",
 )
 
-#: Articles and small words of the languages of our cities, and words that say little.
+#: Articles and small words of the languages of our cities.
 _SMALL = _words_of(
     "the a an of and in at on by for to le la les l de du des d et au aux el los las y del il lo gli e di da",
     "o os as do dos das em der die das den dem am im zum zur und von w we z ze na u ks sw ul",
-    "live music jazz house hall center centre centrum zentrum co ltd sp sa inc sl gmbh",
+    "co ltd sp sa inc sl gmbh",
 )
+
+#: Other words that many names have.
+_COMMON = _words_of("live music jazz house hall center centre centrum zentrum")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +111,15 @@ def _bare(text: str) -> str:
 
 
 def _weighted(name: str, light: Collection[str]) -> list[_Word]:
-    return [
-        _Word(word, GENERIC_WEIGHT if _is_generic(word, light) else 1.0) for word in name.split()[:MOST_WORDS]
-    ]
+    return [_Word(word, _weight(word, light)) for word in name.split()[:MOST_WORDS]]
 
 
-def _is_generic(word: str, light: Collection[str]) -> bool:
-    """Whether a word says little about which venue it is; cities are declined in many languages."""
-    return (
-        word in _SMALL or word in _KIND_OF or word in _PARTS or any(_likeness(word, each) for each in light)
-    )
+def _weight(word: str, light: Collection[str]) -> float:
+    if word in _SMALL:
+        return SMALL_WEIGHT
+    # names of cities are declined in many languages: "w Krakowie"
+    is_common = word in _COMMON or word in _KIND_OF or word in _PARTS
+    return GENERIC_WEIGHT if is_common or any(_likeness(word, each) for each in light) else 1.0
 
 
 def _shared(words: Sequence[_Word], others: Sequence[_Word]) -> float:

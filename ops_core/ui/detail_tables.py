@@ -11,6 +11,7 @@ import streamlit as st
 
 from ops_core.analytics.frames import error_label
 from ops_core.domain.errors import Classification, info
+from ops_core.domain.jobs import ProviderStatus
 from ops_core.ui import badges
 from ops_core.ui.fine_print import fine_print
 from ops_core.ui.markdown import plain
@@ -24,14 +25,23 @@ _CLASSES = {
     Classification.AMBIGUOUS: "Ambiguous: a person decides",
 }
 
+#: How a search for a venue at a provider went, where that is not how a listing goes: badge and icon.
+_SEARCHED = {
+    ProviderStatus.SUCCESS: ("Id found", "green", "check_circle"),
+    ProviderStatus.NO_IMAGES: ("No id taken", "gray", "search_off"),
+}
 
-def provider_grid(results: pd.DataFrame, names: Mapping[str, str]) -> None:
-    """A card for each provider: how it did and why, what it listed, and what it cost."""
+
+def provider_grid(results: pd.DataFrame, names: Mapping[str, str], *, searched: bool = False) -> None:
+    """A card for each provider: how it did and why, what it listed, and what it cost.
+
+    Those of a job that `searched` for a venue listed no photos.
+    """
     with st.grid("auto", min_column_width=260, gap="small"):
         for values in results.itertuples(index=False):
             row = dict(zip(results.columns, values, strict=True))
             with st.container(border=True, gap="xxsmall", height="stretch"):
-                _provider_card(row, names)
+                _provider_card(row, names, searched=searched)
 
 
 def failure_breakdown(failures: pd.DataFrame) -> None:
@@ -121,20 +131,24 @@ def _remember(key: str, ticked_key: str, drawn_key: str) -> None:
     st.session_state[ticked_key] = {drawn[row] for row in rows if row < len(drawn)}
 
 
-def _provider_card(row: Mapping[str, Any], names: Mapping[str, str]) -> None:
+def _provider_card(row: Mapping[str, Any], names: Mapping[str, str], *, searched: bool) -> None:
     known = not pd.isna(row["status"])
-    result = badges.result_badge(row["status"]) if known else badges.badge("Images only", "gray", "image")
+    if searched and row["status"] in _SEARCHED:
+        result = badges.badge(*_SEARCHED[row["status"]])
+    else:
+        result = badges.result_badge(row["status"]) if known else badges.badge("Images only", "gray", "image")
     st.markdown(f"{badges.provider_badge(row['provider'], names)} {result}")
     if not pd.isna(row["error_type"]):
         code = "" if pd.isna(row["status_code"]) else f" HTTP {row['status_code']}"
         st.markdown(f"{badges.error_badge(row['error_type'])}{code}")
     if not pd.isna(row["reason"]):
         fine_print(plain(row["reason"]))
-    failed = f"{row['images_failed']:,} failed"
-    st.markdown(
-        f"**{row['images_fetched']:,}** listed · **{row['images_uploaded']:,}** uploaded · "
-        + (f":red[**{failed}**]" if row["images_failed"] else failed)
-    )
+    if not searched:
+        failed = f"{row['images_failed']:,} failed"
+        st.markdown(
+            f"**{row['images_fetched']:,}** listed · **{row['images_uploaded']:,}** uploaded · "
+            + (f":red[**{failed}**]" if row["images_failed"] else failed)
+        )
     calls = "1 call" if row["calls"] == 1 else f"{row['calls']:,} calls"
     took = "" if pd.isna(row["seconds"]) else f" · {row['seconds']:.1f} s"
     fine_print(f"{calls} · \\${row['cost_usd']:.3f}{took}")

@@ -122,7 +122,10 @@ def _sections(
             related_jobs.retry_request(seen.request, zone)
         if len(seen.providers):
             st.markdown("**Providers**")
-            detail_tables.provider_grid(seen.providers, names)
+            searched = seen.job["kind"] == JobKind.GEOCODING
+            detail_tables.provider_grid(seen.providers, names, searched=searched)
+            if searched and seen.job["venue_id"]:
+                related_jobs.found_places(seen.job["venue_id"], seen.providers)
         if fate.failed:
             st.markdown("**What failed**")
             detail_tables.failure_breakdown(job_frames.failures(seen.counts))

@@ -9,6 +9,7 @@ import streamlit as st
 
 from ops_core.analytics.job_frames import Fate
 from ops_core.db.job_detail import TRIES_SEEN
+from ops_core.domain.jobs import JobKind
 from ops_core.ui import badges
 from ops_core.ui.cached_detail import Overview
 from ops_core.ui.fine_print import fine_print
@@ -23,7 +24,7 @@ _ELSEWHERE = {"execution_time_ms", "total_cost_usd"}
 def cards(seen: Overview, fate: Fate, names: Mapping[str, str]) -> None:
     """All figures of the job: of its images if it has to do with any, else the numbers it wrote down."""
     job = seen.job
-    has_images = bool(
+    has_images = job["kind"] != JobKind.GEOCODING and bool(
         job["venue_id"] or job["images_discovered"] or job["images_failed"] or fate.uploaded or fate.failed
     )
     if has_images:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from ops_core.db.related_jobs import COUNTED
+from ops_core.domain.jobs import ProviderStatus
 from ops_core.ui import badges, cached_detail
 from ops_core.ui.fine_print import fine_print
 from ops_core.ui.markdown import plain
@@ -35,6 +37,18 @@ def started(job_id: int, total: int) -> None:
             _link(job["id"], f"Job {job['id']} · {plain(job['venue'] or 'no venue')}")
             counts = f"{job['images_uploaded']:,} uploaded, {job['images_failed']:,} failed"
             st.markdown(f"{badges.result_badge(job['outcome'] or job['state'])} :small[{counts}]")
+
+
+def found_places(venue_id: int, results: pd.DataFrame) -> None:
+    """A link to what a search for a venue found, at a provider where no id was taken if there is one."""
+    unclear = results[results["status"] == ProviderStatus.NO_IMAGES]
+    provider = (unclear if len(unclear) else results)["provider"].iloc[0]
+    st.page_link(
+        "pages/geocoding.py",
+        label="Look at what was found, and correct it",
+        icon=":material/travel_explore:",
+        query_params={"match": f"{venue_id}-{provider}"},
+    )
 
 
 def parent(job_id: int) -> None:

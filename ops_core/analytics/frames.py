@@ -23,6 +23,7 @@ OPERATIONS = {
     "summary": "str",
     "existing": "int64",
     "left": "int64",
+    "referenced": "int64",  # shown from their provider
     "providers_failed": "int64",
     "images_discovered": "int64",
     "images_uploaded": "int64",
@@ -61,7 +62,7 @@ def results_text(job: Mapping[str, Any]) -> str:
     if not job["images_discovered"]:
         return "" if pd.isna(job["summary"]) else str(job["summary"])
     text = f"{job['images_discovered']} {'retried' if job['kind'] == JobKind.RETRY else 'discovered'}"
-    if job["images_uploaded"] or not job["existing"]:
+    if job["images_uploaded"] or not (job["existing"] or job["referenced"]):
         text += f", {job['images_uploaded']} uploaded"
     if job["existing"]:
         text += f", {job['existing']} already stored"
@@ -69,6 +70,8 @@ def results_text(job: Mapping[str, Any]) -> str:
         text += f", {job['images_failed']} failed"
     if job["recovered"]:
         text += f", {job['recovered']} recovered since"
+    if job["referenced"]:
+        text += f", {job['referenced']} shown from their provider"
     if job["left"]:
         text += f", {job['left']} failed before"
     if job["providers_failed"]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, literal, select, tuple_
+from sqlalchemy import Connection, Select, and_, case, func, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.engine import RowMapping
 
@@ -142,6 +142,13 @@ def rows(connection: Connection, ids: Sequence[int]) -> Sequence[RowMapping]:
             Job.summary,
             Job.images_existing.label("existing"),
             Job.images_left.label("left"),
+            case(
+                (
+                    func.jsonb_typeof(Job.meta["images_referenced"]) == "number",
+                    Job.meta["images_referenced"].as_integer(),
+                ),
+                else_=0,
+            ).label("referenced"),
             Job.images_discovered,
             Job.images_uploaded,
             Job.images_failed,

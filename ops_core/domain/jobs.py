@@ -113,7 +113,7 @@ def summary(figures: JobFigures, providers: Mapping[str, ProviderStatus]) -> str
     if figures.existing:
         parts.append(f"{figures.existing} already stored")
     if figures.referenced:
-        parts.append(f"{figures.referenced} shown from there")
+        parts.append(f"{figures.referenced} shown from their provider")
     if figures.left:
         parts.append(f"{figures.left} failed before")
     noun = "image" if figures.discovered == 1 else "images"

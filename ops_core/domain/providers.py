@@ -140,7 +140,10 @@ FACTS: Mapping[str, ProviderFacts] = {
     "here": ProviderFacts(
         photo_hosts=("*.tripadvisor.com",), credit=("TripAdvisor", "https://www.tripadvisor.com")
     ),
-    "mapbox": ProviderFacts(photo_hosts=("*.mapbox.com",), credit=("Mapbox", "https://www.mapbox.com")),
+    # its photo hosts are not documented; a sample of its search held one of Foursquare's
+    "mapbox": ProviderFacts(
+        photo_hosts=("*.mapbox.com", "*.4sqi.net"), credit=("Mapbox", "https://www.mapbox.com")
+    ),
     "foursquare": ProviderFacts(
         photo_hosts=("*.4sqi.net",), credit=("Powered by Foursquare", "https://foursquare.com")
     ),

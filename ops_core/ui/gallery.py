@@ -10,6 +10,7 @@ import streamlit as st
 
 from ops_core.domain.providers import facts_of
 from ops_core.settings import get_settings
+from ops_core.storage.registry import behind_console
 from ops_core.ui import badges, cached_detail
 from ops_core.ui.address import media_is_served
 from ops_core.ui.fine_print import fine_print
@@ -93,11 +94,14 @@ def _show_more(key: str) -> None:
 
 def _thumbnail(image: Mapping[str, Any], alt: str) -> None:
     if not _is_elsewhere(image["thumbnail_url"]):
-        file = get_settings().store_path / (image["thumbnail_key"] or "")
-        if not file.is_file():
+        settings = get_settings()
+        file = settings.store_path / (image["thumbnail_key"] or "")
+        served = media_is_served() and image["thumbnail_url"]
+        # what is not on the disk may be in a bucket that the console fetches it from
+        if not (file.is_file() or (served and behind_console(settings))):
             fine_print(":material/broken_image: This photo is not in this store any more.")
             return
-        if not (media_is_served() and image["thumbnail_url"]):
+        if not served:
             st.image(file, width="stretch", alt=alt)
             return
     st.image(_address(image["thumbnail_url"]), width="stretch", link=_full(image["url"]), alt=alt)
@@ -121,6 +125,8 @@ def _credit(image: Mapping[str, Any]) -> str:
     maker = link(image["attribution"], image["attribution_url"]) if image["attribution"] else ""
     terms = link(image["license"], image["license_url"]) if image["license"] else ""
     credit = facts_of(image["provider"]).credit
+    if credit and credit[0] == image["attribution"] and not image["attribution_url"]:
+        maker = ""  # the credit says the same, with its link
     given = [part for part in (maker, terms, link(*credit) if credit else "") if part]
     return " · ".join(dict.fromkeys(given)) or "Unknown author"
 

@@ -59,7 +59,7 @@ def test_references_are_recorded_with_their_credit_and_nothing_is_downloaded(sys
     assert (job.state, job.status) == ("completed", "success")
     assert job.meta["images_referenced"] == referenced
     assert job.images_discovered == job.images_uploaded + referenced
-    assert f"{referenced} shown from there" in job.summary
+    assert f"{referenced} shown from their provider" in job.summary
     for image in system.rows("SELECT * FROM images WHERE state = 'referenced'"):
         assert (image.storage_key, image.thumbnail_url, image.bytes) == (None, None, None)
         assert image.attribution
@@ -74,7 +74,7 @@ def test_a_venue_of_references_alone_is_a_success_and_counts_as_having_images(sy
     job = enriched(system, system.add_venues(4)[-1:])
     referenced = states(system)["referenced"]
     assert job.status == "success"
-    assert job.summary == f"Found {referenced} images from google_places, {referenced} shown from there"
+    assert job.summary == f"Found {referenced} images from google_places, {referenced} shown from their provider"
     assert system.value("SELECT sum(referenced_images) FROM venues") == referenced
 
 

@@ -13,6 +13,7 @@ def job(**values):
         "summary": "Found 12 images from google_places, 9 uploaded, 3 failed",
         "existing": 0,
         "left": 0,
+        "referenced": 0,
         "providers_failed": 0,
         "images_discovered": 12,
         "images_uploaded": 9,
@@ -38,6 +39,14 @@ def job(**values):
         (
             job(images_uploaded=12, images_failed=0, providers_failed=1),
             "12 discovered, 12 uploaded, 1 provider could not answer",
+        ),
+        (
+            job(images_uploaded=4, images_failed=0, referenced=8),
+            "12 discovered, 4 uploaded, 8 shown from their provider",
+        ),
+        (
+            job(images_uploaded=0, images_failed=0, referenced=12),
+            "12 discovered, 12 shown from their provider",
         ),
         (job(images_discovered=0, summary="No images found"), "No images found"),
         (job(images_discovered=0, summary=None), ""),

@@ -25,12 +25,13 @@ providers = st.dictionaries(
 @st.composite
 def figures(draw: st.DrawFn) -> JobFigures:
     """Figures as a job can have them: every image chosen was uploaded, failed, or was there before."""
-    uploaded, failed, existing = draw(counts), draw(counts), draw(counts)
+    uploaded, failed, existing, referenced = draw(counts), draw(counts), draw(counts), draw(counts)
     return JobFigures(
-        discovered=uploaded + failed + existing,
+        discovered=uploaded + failed + existing + referenced,
         uploaded=uploaded,
         failed=failed,
         existing=existing,
+        referenced=referenced,
         providers_failed=draw(st.integers(0, 3)),
     )
 
@@ -48,13 +49,13 @@ def test_a_provider_that_failed_is_never_reported_as_no_images_or_success(job: J
 
 @given(figures())
 def test_the_status_in_full(job: JobFigures):
-    in_store = job.uploaded + job.existing
+    to_show = job.uploaded + job.existing + job.referenced
     expected = {
         JobStatus.NO_IMAGES: job.discovered == 0 and not job.providers_failed,
         JobStatus.ERROR: job.discovered == 0 and bool(job.providers_failed),
-        JobStatus.FAILED: job.discovered > 0 and in_store == 0,
-        JobStatus.PARTIAL: in_store > 0 and bool(job.failed or job.providers_failed),
-        JobStatus.SUCCESS: in_store > 0 and not job.failed and not job.providers_failed,
+        JobStatus.FAILED: job.discovered > 0 and to_show == 0,
+        JobStatus.PARTIAL: to_show > 0 and bool(job.failed or job.providers_failed),
+        JobStatus.SUCCESS: to_show > 0 and not job.failed and not job.providers_failed,
     }
     assert [status for status, holds in expected.items() if holds] == [outcome(job)]
 

@@ -14,8 +14,9 @@ _CONTACT = re.compile(r"\S@\S|https?://\S")
 
 
 def agent_refusal(request: web.Request) -> Reply | None:
-    """Why a client that names no contact is refused; None for one that does."""
-    if _CONTACT.search(request.headers.get("User-Agent", "")):
+    """Why a client that names no contact is refused; None for one that does, and for a browser."""
+    agent = request.headers.get("User-Agent", "")
+    if agent.startswith("Mozilla/") or _CONTACT.search(agent):
         return None
     return page(
         403,

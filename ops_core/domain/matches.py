@@ -228,7 +228,8 @@ def metres(distance_m: float) -> str:
 
 def _rank(candidate: Candidate) -> tuple[bool, float, float, str, str]:
     far = float("inf") if candidate.distance_m is None else candidate.distance_m
-    return candidate.refused is not None, -candidate.score, far, candidate.place_id, candidate.name
+    # the last part only makes the order one and the same, should a place be listed twice
+    return candidate.refused is not None, -candidate.score, far, candidate.place_id, repr(candidate)
 
 
 def _candidate(

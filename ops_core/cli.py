@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ops_core.commands import retries
+from ops_core.commands import providers, retries, store
 from ops_core.commands.find_ids import find_ids
 from ops_core.commands.retry import retry
 from ops_core.commands.scan import scan
@@ -37,6 +37,8 @@ venues_app.command("find-ids")(find_ids)
 app.command()(retry)
 app.command()(scan)
 app.add_typer(retries.app, name="retries")
+app.add_typer(providers.app, name="providers")
+app.add_typer(store.app, name="store")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder of all local data. Default: .data")]
 Port = Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Port of the console.")]
@@ -77,6 +79,11 @@ def worker() -> None:
     settings = _settings()
     settings.require_database_url()
     settings.require_broker_url()
+    from ops_core.storage.registry import NotSetUp, store_problem
+
+    problem = store_problem(settings)
+    if problem:
+        raise NotSetUp(problem)
     command = [sys.executable, "-m", "celery", "-A", "ops_core.tasks.app:app", "worker"]
     command += [f"--loglevel={settings.log_level}", f"--concurrency={settings.worker_processes}"]
     command += [f"--hostname=worker-{os.getpid()}@%h"]  # two on one machine need two names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import shutil
@@ -15,9 +16,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ops_core.db import health, heartbeats, migrate
 from ops_core.db.engine import make_engine
+from ops_core.domain.failures import Failed
 from ops_core.mending import masked
 from ops_core.providers.registry import SOURCES
 from ops_core.settings import NotRunning, Settings
+from ops_core.storage.probe import probe
+from ops_core.storage.registry import open_store, store_problem
 from ops_core.ui.address import redirect_uri
 
 #: Less than this and the store will soon be full, MB.
@@ -125,6 +129,35 @@ def _broker(settings: Settings) -> Iterator[Finding]:
 
 
 def _store(settings: Settings) -> Finding:
+    if settings.store == "disk":
+        return _disk(settings)
+    problem = store_problem(settings)
+    if problem:
+        return Finding(Mark.WRONG, "store", problem)
+    where = settings.s3_bucket if settings.store == "s3" else settings.imagekit_url_endpoint
+    try:
+        amiss = asyncio.run(_tried(settings))
+    except Failed as error:
+        return Finding(Mark.WRONG, "store", f"{settings.store}: {error.failure.detail}")
+    if amiss:
+        return Finding(
+            Mark.ODD,
+            "store",
+            f"{settings.store} works for us, but browsers see no picture: {amiss}. "
+            "Correct VENUE_OPS_S3_PUBLIC_URL or VENUE_OPS_IMAGEKIT_URL_ENDPOINT.",
+        )
+    return Finding(Mark.GOOD, "store", f"{settings.store}, {where}: a picture was put, read and removed")
+
+
+async def _tried(settings: Settings) -> str | None:
+    store = open_store(settings)
+    try:
+        return await probe(store)
+    finally:
+        await store.close()
+
+
+def _disk(settings: Settings) -> Finding:
     folder = settings.store_path
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(there).free // 1_000_000

@@ -19,6 +19,7 @@ _SENTENCES = (
     ("ops_core.ui.server", "CannotServe"),
     ("ops_core.importers.lines", "CannotRead"),
     ("ops_core.actions.outcomes", "Refused"),
+    ("ops_core.storage.registry", "NotSetUp"),
 )
 
 

@@ -28,6 +28,7 @@ from ops_core.embedded.valkey import EmbeddedValkey
 from ops_core.providers.registry import SOURCES
 from ops_core.settings import Settings
 from ops_core.settings_help import env_name
+from ops_core.storage.registry import store_problem
 from ops_core.ui.address import BASE, why_not_listen
 from ops_core.work import first_start
 
@@ -90,6 +91,11 @@ def _check_console_host(settings: Settings) -> None:
 
 
 def _check_store(settings: Settings) -> None:
+    problem = store_problem(settings)
+    if problem:
+        raise CannotStart(problem)
+    if settings.store != "disk":
+        return
     folder = settings.store_path
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from imagekitio import APIConnectionError, APIStatusError, APITimeoutError
 
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.failures import Failed, error_type_of_status, failed
+from ops_core.domain.redact import redact
 
 #: Longest wait believed when ImageKit names one, seconds.
 MAX_WAIT = 3600.0
@@ -29,8 +30,6 @@ _REFUSALS: tuple[tuple[re.Pattern[str], ErrorType, str], ...] = (
         "has a file of that name and kept it: allow the account to overwrite files.",
     ),
 )
-# a word that no key or token can be: they have digits, capitals inside or are longer
-_PLAIN_WORD = re.compile(r"[A-Za-z]?[a-z']{0,15}[.,:;]?")
 
 
 def to_failure(error: Exception) -> Failed:
@@ -54,8 +53,7 @@ def to_failure(error: Exception) -> Failed:
     kind = error_type_of_status(status)
     if kind is _E.HTTP_ERROR or kind is _E.NOT_FOUND:
         kind = _E.STORE_ERROR
-    quoted = _plain(message)
-    said = f" and said: {quoted}" if quoted else "."
+    said = f" and said: {redact(message)}" if message else "."
     return failed(kind, f"ImageKit answered {status}{said}", status_code=status)
 
 
@@ -99,13 +97,3 @@ def _not_let_in(status: int, message: str) -> str:
 def _message(body: object) -> str:
     found = body.get("message") if isinstance(body, dict) else None
     return found if isinstance(found, str) else ""
-
-
-def _plain(message: str) -> str:
-    """The first words of `message`, up to one that could be a secret or an address."""
-    words = []
-    for word in message.split()[:30]:
-        if not _PLAIN_WORD.fullmatch(word):
-            break
-        words.append(word)
-    return " ".join(words)

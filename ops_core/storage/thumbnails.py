@@ -75,8 +75,9 @@ def _middle(image: Image.Image, size: tuple[int, int]) -> tuple[float, float, fl
     """The largest part of the picture's middle that has the shape of `size`."""
     scale = min(image.width / size[0], image.height / size[1])
     width, height = size[0] * scale, size[1] * scale
-    left, top = (image.width - width) / 2, (image.height - height) / 2
-    return (left, top, left + width, top + height)
+    # by rounding they may be a hair larger than the picture
+    left, top = max(0.0, (image.width - width) / 2), max(0.0, (image.height - height) / 2)
+    return (left, top, min(left + width, image.width), min(top + height, image.height))
 
 
 def _resizable(image: Image.Image) -> Image.Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 from functools import lru_cache
 from pathlib import Path
 from stat import S_ISREG
@@ -17,12 +18,18 @@ from starlette.routing import BaseRoute, Route
 from ops_core.db.engine import get_engine
 from ops_core.db.health import ping
 from ops_core.domain.access import Role
-from ops_core.settings import NotRunning, get_settings
+from ops_core.domain.failures import Failed
+from ops_core.settings import NotRunning, Settings, get_settings
+from ops_core.storage.keys import is_key
+from ops_core.storage.registry import behind_console
+from ops_core.storage.store import Missing
 from ops_core.ui import provider_photos
 from ops_core.ui.address import BASE
 from ops_core.ui.exports import operations_file
 from ops_core.ui.security import ASSETS
 from ops_core.ui.sign_in import actor_of
+
+log = logging.getLogger(__name__)
 
 #: What the store may hold, and what a browser is told it is; nothing else is served.
 IMAGE_TYPES = {
@@ -36,6 +43,12 @@ IMAGE_TYPES = {
 _ASSET_TYPES = {"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
 #: Keys and hashed asset names never change what they stand for.
 _FOR_EVER = "max-age=31536000, immutable"
+_IMAGE_HEADERS = {
+    "Cache-Control": f"private, {_FOR_EVER}",
+    "Content-Disposition": "inline",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 
 
 async def alive(request: Request) -> Response:
@@ -53,25 +66,23 @@ async def ready(request: Request) -> Response:
 
 
 async def stored_image(request: Request) -> Response:
-    """A file of the disk store, as an image and nothing else, for those who may look."""
+    """A picture of the store, as an image and nothing else, for those who may look.
+
+    Of the disk, or of a bucket that browsers cannot reach: 502 while that does not answer.
+    """
     actor = actor_of(request)
     if actor is None or actor.role < Role.VIEWER:
         raise HTTPException(403, "Sign in to see this.", {"Cache-Control": "no-store"})
+    settings = get_settings()
     key = f"venues/{request.path_params['key']}"
     content_type = IMAGE_TYPES.get(key.rpartition(".")[2])
-    path = await run_in_threadpool(_file, get_settings().store_path, key)
-    if content_type is None or path is None:
+    path = await run_in_threadpool(_file, settings.store_path, key)
+    if content_type is None:
         raise HTTPException(404)
-    return FileResponse(
-        path,
-        media_type=content_type,
-        headers={
-            "Cache-Control": f"private, {_FOR_EVER}",
-            "Content-Disposition": "inline",
-            "Content-Security-Policy": "default-src 'none'; sandbox",
-            "Cross-Origin-Resource-Policy": "same-origin",
-        },
-    )
+    if path is not None:
+        return FileResponse(path, media_type=content_type, headers=_IMAGE_HEADERS)
+    data = await _fetched(settings, key)
+    return Response(data, media_type=content_type, headers=_IMAGE_HEADERS)
 
 
 async def asset(request: Request) -> Response:
@@ -127,6 +138,24 @@ def _file(folder: Path, key: str) -> Path | None:
     except (OSError, ValueError, RuntimeError):  # absent, NUL or too long, a loop of links
         return None
     return None
+
+
+async def _fetched(settings: Settings, key: str) -> bytes:
+    """The object `key` of the store behind the console; an HTTPException if there is none."""
+    store = behind_console(settings)
+    if store is None or not is_key(key):
+        raise HTTPException(404)
+    try:
+        return await store.get(key)
+    except Missing:
+        raise HTTPException(404) from None
+    except Failed as error:
+        log.warning("a stored picture cannot be shown: %s", error.failure.detail)
+        raise HTTPException(
+            502,
+            "The image store does not give this picture now. Try again soon.",
+            {"Cache-Control": "no-store"},
+        ) from None
 
 
 @lru_cache(maxsize=512)

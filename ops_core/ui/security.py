@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ops_core.domain.providers import FACTS
 from ops_core.domain.web_addresses import is_this_machine
 from ops_core.settings import Settings, get_settings
+from ops_core.storage.registry import store_origins
 
 #: Folder of the browser side of Streamlit.
 ASSETS = Path(streamlit.__file__).parent / "static"
@@ -109,9 +110,12 @@ def content_security_policy() -> str:
 
 
 def image_sources(settings: Settings) -> list[str]:
-    """Where pages may load pictures from besides the console: the providers' own hosts, as CSP names them."""
+    """Where pages may load pictures from besides the console, as CSP names them.
+
+    The providers' own hosts, and the stores that browsers reach themselves.
+    """
     hosts = sorted({host for facts in FACTS.values() for host in facts.photo_hosts})
-    sources = [f"https://{host}" for host in hosts]
+    sources = [f"https://{host}" for host in hosts] + store_origins(settings)
     if sandbox := settings.running_sandbox():
         sources.append(sandbox)
     return sources

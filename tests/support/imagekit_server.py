@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from aiohttp import BasicAuth, web
+from aiohttp import BasicAuth, BodyPartReader, web
 from PIL import Image, UnidentifiedImageError
 
 from tests.support.threads import in_thread
@@ -102,14 +102,13 @@ class ImageKitServer:
         """POST /api/v1/files/upload."""
         if refusal := self._refusal("upload", request):
             return refusal
-        form = await request.post()
-        upload, name = form.get("file"), form.get("fileName")
-        if upload is None or not isinstance(name, str):
+        form, data, content_type = await _form(request)
+        name = form.get("fileName")
+        if data is None or name is None:
             return _error(400, "Missing file or fileName parameter for upload.")
-        data, content_type = await _content(upload)
         if len(data) > MOST_BYTES:
             return _error(400, "Your file size exceeds limits of your plan.")
-        tags, folder = str(form.get("tags", "")), str(form.get("folder", "/"))
+        tags, folder = form.get("tags", ""), form.get("folder", "/")
         if len(tags) > 500 or "%" in tags:
             return _error(400, "Invalid tags parameter.")
         if not _FOLDER.fullmatch(folder):
@@ -216,11 +215,23 @@ def running_imagekit() -> Iterator[ImageKitServer]:
         yield server
 
 
-async def _content(upload: object) -> tuple[bytes, str]:
-    """A part of a multipart form, or base64 in a field, as a plain form sends it."""
-    if isinstance(upload, web.FileField):
-        return upload.file.read(), upload.content_type
-    return base64.b64decode(str(upload).partition("base64,")[2] or str(upload)), "image/jpeg"
+async def _form(request: web.Request) -> tuple[dict[str, str], bytes | None, str]:
+    """The fields of an upload, its file and the file's type: of a multipart form or of a plain one."""
+    fields: dict[str, str] = {}
+    data, content_type = None, "application/octet-stream"
+    if request.content_type != "multipart/form-data":
+        fields = {name: str(value) for name, value in (await request.post()).items()}
+        if "file" in fields:
+            given = fields.pop("file")
+            data = base64.b64decode(given.partition("base64,")[2] or given)
+        return fields, data, content_type
+    async for part in await request.multipart():
+        assert isinstance(part, BodyPartReader)
+        if part.name == "file":
+            data, content_type = bytes(await part.read()), part.headers.get("Content-Type", content_type)
+        else:
+            fields[part.name or ""] = (await part.read()).decode()
+    return fields, data, content_type
 
 
 def _transformed(data: bytes, wish: str) -> bytes:

@@ -21,7 +21,7 @@ from moto.server import ThreadedMotoServer
 
 BUCKET = "venue-photos"
 REGION = "eu-central-1"
-_ALL = ["s3:PutObject", "s3:GetObject", "s3:ListBucket", "s3:DeleteObject"]
+_ALL = ["s3:PutObject", "s3:GetObject", "s3:ListBucket", "s3:DeleteObject", "s3:AbortMultipartUpload"]
 
 
 @dataclass

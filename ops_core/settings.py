@@ -14,8 +14,10 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from ops_core.domain import known_secrets
 from ops_core.domain.access import Role, Rules, Trait, parse_traits
-from ops_core.domain.web_addresses import metadata_url, origin
+from ops_core.domain.web_addresses import metadata_url, origin, passwords
+from ops_core.logs import redact_logs
 from ops_core.settings_providers import ProviderSettings
 from ops_core.settings_store import StoreSettings
 
@@ -34,17 +36,20 @@ class Settings(ProviderSettings, StoreSettings):
         env_ignore_empty=True,
         populate_by_name=True,
         frozen=True,
+        hide_input_in_errors=True,  # it may be a secret
     )
 
     # outside services
     database_url: str | None = Field(
         None,
         validation_alias=AliasChoices("DATABASE_URL", "database_url"),
+        repr=False,
         description="PostgreSQL to use, as postgresql://user:password@host/name. Empty: the embedded one.",
     )
     broker_url: str | None = Field(
         None,
         validation_alias=AliasChoices("BROKER_URL", "broker_url"),
+        repr=False,
         description="Celery broker, redis://... or amqp://... Empty: the embedded Valkey.",
     )
     database_pool_size: int = Field(
@@ -217,6 +222,18 @@ class Settings(ProviderSettings, StoreSettings):
             raise ValueError(f"sign-in is set up in part only: set {', '.join(missing)} as well")
         return self
 
+    @model_validator(mode="after")
+    def _hide_secrets(self) -> Self:
+        known_secrets.remember(self.secrets)
+        return self
+
+    @property
+    def secrets(self) -> list[str]:
+        """Every value that nobody may see: of the secret settings, and the passwords in addresses."""
+        values = [getattr(self, field) for field in type(self).model_fields]
+        found = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+        return found + [word for url in (self.database_url, self.broker_url) for word in passwords(url or "")]
+
     @property
     def sign_in(self) -> bool:
         """Whether people sign in; if not, the console serves this machine only."""
@@ -286,5 +303,6 @@ def _psycopg_url(url: str) -> str:
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """The settings of this process, read once."""
+    """The settings of this process, read once. From then on no log line of the process shows a secret."""
+    redact_logs()
     return Settings()

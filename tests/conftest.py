@@ -14,6 +14,7 @@ import redis
 from sqlalchemy import Engine
 
 from ops_core.db.engine import get_engine, make_engine
+from ops_core.domain import known_secrets
 from ops_core.embedded.valkey import EmbeddedValkey
 from ops_core.settings import Settings, get_settings
 from tests.support.folders import open_folder
@@ -41,6 +42,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path) -> Iterator[Non
             monkeypatch.delenv(name)
     monkeypatch.setitem(Settings.model_config, "env_file", None)
     monkeypatch.setenv("VENUE_OPS_DATA_DIR", str(tmp_path / "data"))
+    # one test's secret may be an ordinary word of the next
+    monkeypatch.setattr(known_secrets, "_known", known_secrets.Known())
     _forget()
     yield
     _forget()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ops_core.domain.errors import ErrorType
+from ops_core.domain.redact import redact_said
 
 #: Longest detail kept with a failure, characters: enough for a sentence, too short for a page.
 MAX_DETAIL = 300
@@ -30,7 +31,7 @@ _BY_STATUS: dict[int, ErrorType] = {
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why one call or one image did not succeed. `detail` was redacted before it got here."""
+    """Why one call or one image did not succeed; its detail holds no secret, whatever it was made of."""
 
     error_type: ErrorType
     detail: str = ""
@@ -38,7 +39,8 @@ class Failure:
     retry_after: float | None = None  #: Seconds the other side asked us to wait, if it did.
 
     def __post_init__(self) -> None:
-        clean = self.detail.replace("\x00", "")  # PostgreSQL text cannot hold NUL
+        # redacted before it is cut: half a secret would not be known as one; PostgreSQL takes no NUL
+        clean = redact_said(self.detail.replace("\x00", ""))
         object.__setattr__(self, "detail", clean[:MAX_DETAIL])
 
 

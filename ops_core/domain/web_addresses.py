@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 _USUAL_PORTS = {"http": 80, "https": 443}
 
 #: Plain enough to be joined with a key, and to stand in a header.
 _PLAIN = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(?::[0-9]+)?(?:/[A-Za-z0-9._~%-]+)*")
+
+_PASSWORD = re.compile(r"[a-z0-9.+-]+://[^:@/]*:([^@]+)@", re.IGNORECASE)
+_PLAIN_WORD = re.compile(r"[a-z]+")
 
 
 def is_this_machine(host: str) -> bool:
@@ -64,6 +67,17 @@ def origin_of(url: str) -> str:
     parts = _web_address(url)
     assert parts is not None
     return parts[0]
+
+
+def passwords(url: str) -> list[str]:
+    """The password in the address of a database or a broker, as it stands and decoded; empty without one.
+
+    A plain word in small letters is left out: it is no secret worth the name, and other texts have it too.
+    """
+    match = _PASSWORD.match(url)
+    if match is None or _PLAIN_WORD.fullmatch(match[1]):
+        return []
+    return [match[1], unquote(match[1])]
 
 
 def _web_address(url: str) -> tuple[str, str] | None:

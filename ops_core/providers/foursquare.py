@@ -18,7 +18,7 @@ from ops_core.domain.places import PROVIDER_ID_SHAPES, Venue
 from ops_core.providers.found_places import SEARCH_RADIUS, found_place
 from ops_core.providers.http import Api
 from ops_core.providers.photo_address import photo_address
-from ops_core.providers.reply import dig, pixels, text
+from ops_core.providers.reply import dig, name, pixels, text
 from ops_core.providers.source import Download, Photo, Place, PlaceKind
 from ops_core.settings import Settings
 
@@ -142,8 +142,8 @@ def classify(status: int, headers: Mapping[str, str], body: Any) -> Failure | No
 
 
 def _photo(entry: Any, position: int, place_id: str, api: Api) -> Photo | None:
-    ref = dig(entry, "fsq_photo_id") or dig(entry, "id")
-    if not isinstance(ref, str) or not _PHOTO_ID.fullmatch(ref):
+    ref = name(dig(entry, "fsq_photo_id") or dig(entry, "id"), _PHOTO_ID)
+    if ref is None:
         return None
     width = pixels(dig(entry, "width"))
     prefix, suffix = dig(entry, "prefix"), dig(entry, "suffix")

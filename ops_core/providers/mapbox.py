@@ -18,10 +18,10 @@ from typing import Any
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.failures import Failed, Failure, error_type_of_status, failed
 from ops_core.domain.places import PROVIDER_ID_SHAPES, Venue
+from ops_core.domain.redact import holds_secret
 from ops_core.providers.found_places import found_place
 from ops_core.providers.guard import Guard
 from ops_core.providers.http import Api
-from ops_core.providers.redact import redact_url
 from ops_core.providers.reply import dig, mapping, pixels, text
 from ops_core.providers.source import Download, Photo, Place, PlaceKind
 from ops_core.settings import Settings
@@ -217,7 +217,7 @@ def _address(given: Any, api: Api) -> str | None:
         address = str(Guard.of(api.settings.sandbox_url).check(given))
     except Failed:
         return None
-    return address if redact_url(address) == address else None
+    return None if holds_secret(address) else address
 
 
 def _place_of(address: str, api: Api) -> str:

@@ -15,7 +15,6 @@ from aiohttp.http_exceptions import HttpProcessingError
 from ops_core.domain.errors import ErrorType, info
 from ops_core.domain.failures import Failed, Failure, error_type_of_status, failed
 from ops_core.providers.guard import BlockedAddress
-from ops_core.providers.redact import redact
 
 #: Longest wait believed when the other side names one, seconds: a week.
 MAX_RETRY_AFTER = 7 * 86_400.0
@@ -50,14 +49,13 @@ def failure_of_status(status: int, host: str) -> Failure:
 
 
 def clean(failure: Failure, status: int, headers: Mapping[str, str]) -> Failed:
-    """`failure` ready to raise: without secrets, with its status and, if it may pass, the wait asked for."""
+    """`failure` ready to raise, with its status and, if it may pass, the wait asked for."""
     wait = failure.retry_after
     if wait is None and info(failure.error_type).retryable:
         wait = retry_after(headers.get("Retry-After"), datetime.now(UTC))
     return Failed(
         replace(
             failure,
-            detail=redact(failure.detail),
             status_code=failure.status_code or status,
             retry_after=None if wait is None else min(max(wait, 0.0), MAX_RETRY_AFTER),
         )

@@ -6,9 +6,9 @@ from typing import Any
 
 from ops_core.domain.failures import Failed
 from ops_core.domain.providers import facts_of
+from ops_core.domain.redact import holds_secret
 from ops_core.providers.guard import check_url
 from ops_core.providers.http import Api
-from ops_core.providers.redact import redact_url
 
 
 def photo_address(value: Any, code: str, api: Api) -> str | None:
@@ -31,7 +31,7 @@ def photo_address(value: Any, code: str, api: Api) -> str | None:
         return None
     if url.scheme != "https" or url.explicit_port is not None or not _is_host(url.host or "", code):
         return None
-    return address if redact_url(address) == address else None
+    return None if holds_secret(address) else address
 
 
 def _is_host(host: str, code: str) -> bool:

@@ -14,8 +14,8 @@ from html.parser import HTMLParser
 from typing import Any
 
 from ops_core.domain.failures import Failed
+from ops_core.domain.redact import holds_secret, redact, redact_url
 from ops_core.providers.guard import check_url
-from ops_core.providers.redact import redact_url
 
 #: Longest text taken from a reply, characters.
 MAX_TEXT = 300
@@ -51,12 +51,22 @@ def dig(value: Any, *path: str | int) -> Any:
 
 
 def text(value: Any, limit: int = MAX_TEXT) -> str | None:
-    """`value` as one clean line of at most `limit` characters; None if it is no text or empty."""
+    """`value` as one clean line without secrets, of at most `limit` characters; None if it is no text."""
     if not isinstance(value, str):
         return None
     # cut before cleaning, so that a giant value costs no more than a long one
-    line = " ".join(_UNWANTED.sub(" ", value[: limit * 8]).split())
-    return line[:limit].rstrip() or None
+    longest = limit * 8
+    words = _UNWANTED.sub(" ", value[:longest]).split()
+    if len(value) > longest and len(words) > 1:
+        words.pop()  # half a secret would not be known as one
+    return redact(" ".join(words))[:limit].rstrip() or None
+
+
+def name(value: Any, shape: re.Pattern[str]) -> str | None:
+    """`value` if it is a name of that shape by which a provider knows something, and no secret is in it."""
+    if not isinstance(value, str) or not shape.fullmatch(value) or holds_secret(value):
+        return None
+    return value
 
 
 def pixels(value: Any) -> int | None:

@@ -19,7 +19,7 @@ from ops_core.domain.failures import Failure, error_type_of_status, failed
 from ops_core.domain.places import Venue
 from ops_core.providers.http import Api
 from ops_core.providers.photo_address import photo_address
-from ops_core.providers.reply import dig, items, pixels, text, web_url
+from ops_core.providers.reply import dig, items, name, pixels, text, web_url
 from ops_core.providers.source import Download, Photo
 from ops_core.settings import Settings
 
@@ -123,8 +123,9 @@ def seconds_until_next_hour(now: datetime) -> float:
 
 
 def _photo(entry: Any, position: int, api: Api) -> Photo | None:
-    photo_id, address = dig(entry, "id"), photo_address(dig(entry, "urls", "regular"), Unsplash.code, api)
-    if not isinstance(photo_id, str) or not _ID.fullmatch(photo_id) or address is None:
+    photo_id = name(dig(entry, "id"), _ID)
+    address = photo_address(dig(entry, "urls", "regular"), Unsplash.code, api)
+    if photo_id is None or address is None:
         return None
     user = dig(entry, "user")
     return Photo(

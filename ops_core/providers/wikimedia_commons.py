@@ -16,6 +16,7 @@ from typing import Any
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.failures import failed
 from ops_core.domain.places import PROVIDER_ID_SHAPES, Venue
+from ops_core.domain.redact import holds_secret
 from ops_core.providers import wikidata_search
 from ops_core.providers.http import Api
 from ops_core.providers.reply import dig, first_link, mapping, pixels, plain, text, web_url
@@ -217,7 +218,7 @@ def _photo(page: Any, api: Api) -> Photo | None:
 
 def _thumbnail(address: Any, api: Api) -> str | None:
     """`address` if it is one of the place photos are fetched from now (the sandbox has its own)."""
-    if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
+    if not isinstance(address, str) or not _ADDRESS.fullmatch(address) or holds_secret(address):
         return None
     return address if address.startswith(f"{api.base(FILE_HOST)}/") else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops_core.providers.redact import redact
+from ops_core.domain.redact import redact
 
 
 def clean(reason: str) -> str:

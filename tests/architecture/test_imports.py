@@ -14,7 +14,8 @@ MODULES = sorted([*ROOT.glob("ops_core/**/*.py"), *ROOT.glob("pages/*.py"), ROOT
 #: The parts of the product, and the parts each may import besides itself, `domain` and `settings`.
 LAYERS: dict[str, set[str]] = {
     "domain": set(),
-    "settings": {"settings_providers", "settings_store"},
+    "logs": set(),
+    "settings": {"settings_providers", "settings_store", "logs"},
     "settings_providers": set(),
     "settings_store": set(),
     "settings_help": set(),

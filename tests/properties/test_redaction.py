@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ops_core.providers.redact import PLACEHOLDER, redact, redact_url
+from ops_core.domain.redact import PLACEHOLDER, redact, redact_url
 
 NAMES = [
     *(

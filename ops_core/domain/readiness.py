@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 
@@ -11,3 +12,8 @@ class Readiness:
 
     photos: str | None  #: For the photos of a venue.
     search: str | None  #: For venues.
+
+    def lacking(self, capabilities: Collection[str]) -> dict[str, str]:
+        """Why it cannot be asked for some of these `capabilities`, by capability; empty if it can for all."""
+        reasons = {"photos": self.photos, "search": self.search}
+        return {name: why for name, why in reasons.items() if why and name in capabilities}

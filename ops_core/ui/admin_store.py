@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from ops_core.settings import Settings, get_settings
+from ops_core.storage.registry import store_problem
 from ops_core.ui import badges, providers_read, providers_words
 from ops_core.ui.fine_print import fine_print
 from ops_core.ui.markdown import plain
@@ -18,34 +19,37 @@ def section() -> None:
     """The store in use, how many pictures are in it, and in others."""
     settings = get_settings()
     st.subheader("Store", anchor=False)
-    st.markdown(
-        f"{badges.badge(_NAMES[settings.store], 'blue', 'hard_drive')} " + " · ".join(where(settings))
-    )
+    places = " · ".join(plain(place) for place in where(settings))
+    st.markdown(f"{badges.badge(_NAMES[settings.store], 'blue', 'hard_drive')} {places}")
+    problem = store_problem(settings)
+    if problem:
+        st.warning(plain(problem), icon=":material/hard_drive:")
     counts = providers_read.pictures_in()
-    fine_print(
-        f"{_pictures(counts[settings.store])} in it. New ones go there; VENUE\\_OPS\\_STORE says which it is."
-    )
-    others = {store: count for store, count in counts.items() if store != settings.store and count}
-    for store, count in others.items():
-        fine_print(f"{_pictures(count)} still in {_NAMES[store]}: `venue-ops store move` brings them over.")
+    lines = [plain(f"{_pictures(counts[settings.store])} in it. VENUE_OPS_STORE says where new ones go.")]
+    lines += [
+        f"{_pictures(count)} in {_NAMES[store]}: `venue-ops store move --to {settings.store}` moves them."
+        for store, count in counts.items()
+        if count and store != settings.store
+    ]
+    fine_print(*lines)
 
 
 def where(settings: Settings) -> list[str]:
-    """Where the store is, as Markdown; what is not set is named."""
-    if settings.store == "disk":
-        return [plain(str(settings.store_path.absolute()))]
-    if settings.store == "imagekit":
-        key = "" if settings.imagekit_private_key else "VENUE_OPS_IMAGEKIT_PRIVATE_KEY is not set"
-        return [_set("VENUE_OPS_IMAGEKIT_URL_ENDPOINT", _bare(settings.imagekit_url_endpoint)), *_known(key)]
-    service = _bare(settings.s3_endpoint) or f"AWS in {settings.s3_region}"
-    keys = "" if settings.s3_access_key_id and settings.s3_secret_access_key else "its keys are not set"
-    shown = (
-        f"browsers load from {_bare(settings.s3_public_url)}"
-        if settings.s3_public_url
-        else "the console fetches its pictures for those who may look"
-    )
-    bucket = settings.s3_bucket and f"bucket {settings.s3_bucket}"
-    return [_set("VENUE_OPS_S3_BUCKET", bucket), plain(service), plain(shown), *_known(keys)]
+    """Where the store is, as far as it is set up."""
+    match settings.store:
+        case "disk":
+            return [str(settings.store_path.absolute())]
+        case "imagekit":
+            found = [_bare(settings.imagekit_url_endpoint)]
+        case "s3":
+            found = [
+                f"bucket {settings.s3_bucket}" if settings.s3_bucket else "",
+                _bare(settings.s3_endpoint) or f"AWS in {settings.s3_region}",
+                f"browsers load from {_bare(settings.s3_public_url)}"
+                if settings.s3_public_url
+                else "the console fetches pictures for those who may look",
+            ]
+    return [words for words in found if words]
 
 
 def _bare(url: str | None) -> str:
@@ -56,15 +60,5 @@ def _bare(url: str | None) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def _set(name: str, value: str | None) -> str:
-    return plain(value or f"{name} is not set")
-
-
-def _known(words: str) -> list[str]:
-    return [plain(words)] if words else []
-
-
 def _pictures(count: int) -> str:
-    return (
-        f"{providers_words.count(count)} picture{'' if count == 1 else 's'} {'is' if count == 1 else 'are'}"
-    )
+    return f"{providers_words.count(count)} {'picture is' if count == 1 else 'pictures are'}"

@@ -86,13 +86,9 @@ def draw(asked: Asked) -> None:
         cancel.form_submit_button("Cancel", width="stretch", on_click=providers_asked.give_up)
 
 
-def wanted() -> ProviderEdit | str:
-    """What the fields say, or what has to be filled in first."""
+def wanted() -> ProviderEdit:
+    """What the fields say."""
     field = providers_asked.field
-    if field("priority") is None:
-        return f"Give a priority from 1 to {LOWEST_PRIORITY}."
-    if any(field(name) is None for name, _ in _PRICES):
-        return "Give every price; 0 for what costs nothing."
     values: dict[str, Any] = {name: field(name) for name, _ in _LIMITS}
     values |= {name: _dollars(field(name)) for name, _ in _PRICES}
     return ProviderEdit(
@@ -108,9 +104,6 @@ def _save(shown: Asked) -> None:
     if asked is None:
         return  # the second click of a double click
     edit = wanted()
-    if isinstance(edit, str):
-        providers_asked.keep(replace(asked, note=plain(edit)))
-        return
 
     def save(engine: Engine, actor: Actor) -> str:
         done = actions.edit_provider(engine, asked.row.code, edit, actor=actor, seen=shown.row.edit)

@@ -22,7 +22,7 @@ TERMS = {
 
 def standing(row: ProviderRow, ready: Readiness, marks: list[str], usual: str) -> list[str]:
     """The badges of a provider: `marks` of its state, and what the settings let it be asked for."""
-    lacking = _lacking(row, ready)
+    lacking = ready.lacking(row.edit.capabilities)
     left = [words for name, words in CAPABILITIES.items() if name in row.edit.capabilities - lacking.keys()]
     if not left:
         return [*marks, badges.badge("Not set up", "gray", "key_off")]
@@ -33,7 +33,7 @@ def standing(row: ProviderRow, ready: Readiness, marks: list[str], usual: str) -
 
 def missing(row: ProviderRow, ready: Readiness) -> list[str]:
     """Why it is not asked for what its row says it is to be asked for; sentences, each once."""
-    return [plain(reason) for reason in dict.fromkeys(_lacking(row, ready).values())]
+    return [plain(reason) for reason in dict.fromkeys(ready.lacking(row.edit.capabilities).values())]
 
 
 def limits(edit: ProviderEdit) -> str:
@@ -89,9 +89,3 @@ def terms(row: ProviderRow) -> str:
 def count(number: int) -> str:
     """A bounded count: "10,000+" where there are more."""
     return f"{COUNT_LIMIT:,}+" if number > COUNT_LIMIT else f"{number:,}"
-
-
-def _lacking(row: ProviderRow, ready: Readiness) -> dict[str, str]:
-    """Why it cannot be asked for some of what its row says, by capability."""
-    reasons = {"photos": ready.photos, "search": ready.search}
-    return {name: why for name, why in reasons.items() if why and name in row.edit.capabilities}

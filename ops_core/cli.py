@@ -125,13 +125,14 @@ def doctor(data_dir: DataDir = None) -> None:
     """Check every piece and say how to mend what is wrong. Exit code 1 if something is."""
     settings = _settings(data_dir=data_dir)
     from ops_core.doctor import Mark, examine
+    from ops_core.domain.known_secrets import hide
 
     colours = {Mark.GOOD: "green", Mark.ODD: "yellow", Mark.WRONG: "red"}
     worst = False
     for finding in examine(settings):
         worst |= finding.mark is Mark.WRONG
         typer.secho(finding.mark, fg=colours[finding.mark], nl=False)
-        typer.echo(f" {finding.what:<12} {finding.text}")
+        typer.echo(f" {finding.what:<12} {hide(finding.text)}")
     if worst:
         raise typer.Exit(1)
 
@@ -141,6 +142,7 @@ def env(data_dir: DataDir = None) -> None:
     """Print the addresses of the running parts, for `eval "$(venue-ops env)"` before psql or Flower."""
     settings = _settings(data_dir=data_dir)
     from ops_core.embedded.record import is_running
+    from ops_core.mending import masked
     from ops_core.settings import NotRunning
 
     if not is_running(settings.data_dir):
@@ -150,7 +152,10 @@ def env(data_dir: DataDir = None) -> None:
     except FileNotFoundError:
         raise NotRunning(f"The system in {settings.data_dir} is still starting: try again soon.") from None
     for name, value in addresses.items():
-        typer.echo(f"export {name}={shlex.quote(value)}")
+        if masked(value) == value:
+            typer.echo(f"export {name}={shlex.quote(value)}")
+        else:  # it was not made here: whoever set it has it
+            typer.echo(f"{name} holds a password and is not printed; it is in your settings.", err=True)
 
 
 @venues_app.command("load")
@@ -197,13 +202,14 @@ def main() -> None:
     try:
         app()
     except Exception as error:
+        from ops_core.domain.known_secrets import hide
         from ops_core.mending import sentences
 
         found = sentences(error)
         if found is None:
             raise
         for line in found.lines:
-            typer.secho(line, fg="red", err=True)
+            typer.secho(hide(line), fg="red", err=True)
         sys.exit(found.exit_code)
 
 

@@ -50,8 +50,8 @@ def masked(url: str) -> str:
         parsed = make_url(url)
     except ArgumentError:
         return url.partition("://")[0] + "://..."
-    secrets = parsed.password or parsed.query.get("password")
-    return parsed.set(query={}).render_as_string(hide_password=True) if secrets else url
+    secret = parsed.password or any(name.lower().endswith("password") for name in parsed.query)
+    return parsed.set(query={}).render_as_string(hide_password=True) if secret else url
 
 
 def _about_setting(entry: object) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from ops_core.domain.redact import redact, redact_all
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
@@ -23,10 +25,15 @@ class Entry:
 
 
 def write(connection: Connection, *, actor: str, action: str, scope: Mapping[str, Any], outcome: str) -> None:
-    """One row for one action, within the transaction that carries it out."""
+    """One row for one action, within the transaction that carries it out; secrets in it are left out."""
     connection.execute(
         text("INSERT INTO audit (actor, action, scope, outcome) VALUES (:actor, :action, :scope, :outcome)"),
-        {"actor": actor, "action": action, "scope": json.dumps(dict(scope)), "outcome": outcome},
+        {
+            "actor": actor,
+            "action": action,
+            "scope": json.dumps(redact_all(scope)),
+            "outcome": redact(outcome),
+        },
     )
 
 

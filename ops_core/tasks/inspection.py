@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
+from ops_core.domain.redact import redact
 from ops_core.tasks.app import app
 
 #: Seconds workers get to answer; a busy one answers within milliseconds.
@@ -38,4 +39,4 @@ def _reached() -> Iterator[Connection]:
             connection.ensure_connection(max_retries=1, timeout=3, reraise_as_library_errors=True)
             yield connection
     except (OperationalError, OSError) as error:
-        raise BrokerAway(str(error).strip() or type(error).__name__) from error
+        raise BrokerAway(redact(str(error).strip()) or type(error).__name__) from error

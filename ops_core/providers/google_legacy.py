@@ -4,8 +4,9 @@ It answers HTTP 200 whatever happened and says in `status` how it went. The key 
 every call, so no such address may be kept, shown or followed: a photo's is asked where it redirects to,
 and that place, which needs no key, is what is downloaded.
 
-`provider_ref` and `fetch_ref` are a photo's reference, which expires: a stale one ends as
-`stale_reference`, and listing the venue again brings the new one.
+`fetch_ref` is a photo's reference, which expires and is another one at every listing: a stale one ends
+as `stale_reference`, and listing the venue again brings the new one. `provider_ref` is made of what
+stays: who made the photo, and its size.
 """
 
 from __future__ import annotations
@@ -26,11 +27,12 @@ from ops_core.providers.google_shared import (
     key_of,
     place_id_of,
     place_of,
+    told_apart,
     usable,
     words_for,
 )
 from ops_core.providers.http import Api
-from ops_core.providers.reply import dig, first_link, items, pixels, plain, text
+from ops_core.providers.reply import dig, first_link, items, name, pixels, plain, text
 from ops_core.providers.source import Download, Photo, Place
 
 HOST = "maps.googleapis.com"
@@ -68,7 +70,7 @@ class LegacyPlaces:
             raise failed(ErrorType.BAD_RESPONSE, "Google's list of photos is not in its documented form.")
         page = _page(venue, place_id)
         photos = [_photo(entry, position, page) for position, entry in enumerate(listed)]
-        return usable(photos, "photos", api)[:limit]
+        return told_apart(usable(photos, "photos", api))[:limit]
 
     async def resolve(self, fetch_ref: str | None, api: Api) -> Download:
         """Where the photo's address with the key in it leads; one paid call."""
@@ -146,15 +148,15 @@ async def _ask(api: Api, path: str, **params: str) -> dict[str, Any]:
 
 
 def _photo(entry: Any, position: int, page: str) -> Photo | None:
-    given = (dig(entry, name) for name in ("photo_reference", "photoreference"))
-    reference = next((each for each in given if isinstance(each, str) and _REFERENCE.fullmatch(each)), None)
+    given = (name(dig(entry, field), _REFERENCE) for field in ("photo_reference", "photoreference"))
+    reference = next(filter(None, given), None)
     if reference is None:
         return None
     authors = items(dig(entry, "html_attributions"))
     names = [author for each in authors[:MOST_AUTHORS] if (author := plain(each, 80))]
     return Photo(
         provider=CODE,
-        provider_ref=reference,
+        provider_ref="",  # told apart once all are read
         fetch_ref=reference,
         source_url=page,
         width=pixels(dig(entry, "width")),

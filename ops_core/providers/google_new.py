@@ -1,8 +1,9 @@
 """Places (New), Google's present interface: listing, fetching and searching.
 
-A photo's name (`places/<id>/photos/<ref>`) is what fetches it, and it expires; it may not be kept
-for long. `provider_ref` is the last part of the name, `fetch_ref` the whole name: a stale one ends
-as `stale_reference`, and listing the venue again brings the new one.
+A photo's name (`places/<id>/photos/<ref>`) is what fetches it; it may not be kept for long, expires,
+and is another one at every listing. So `fetch_ref` is the name, and `provider_ref` the key that the
+photo has on Google Maps, which its links there carry. A stale name ends as `stale_reference`, and
+listing the venue again brings the new one.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.failures import Failure, failed
@@ -22,11 +24,12 @@ from ops_core.providers.google_shared import (
     key_of,
     place_id_of,
     place_of,
+    told_apart,
     usable,
     words_for,
 )
 from ops_core.providers.http import Api
-from ops_core.providers.reply import dig, items, mapping, pixels, text, web_url
+from ops_core.providers.reply import dig, items, mapping, name, pixels, text, web_url
 from ops_core.providers.source import Download, Photo, Place
 
 HOST = "places.googleapis.com"
@@ -37,7 +40,10 @@ MOST_PLACES = 20
 #: What a search asks of each place; some other fields cost more.
 _SEARCHED = ("id", "displayName", "formattedAddress", "location", "types")
 
-_PHOTO_NAME = re.compile(r"places/[A-Za-z0-9_-]{1,300}/photos/([A-Za-z0-9_-]{1,1000})")
+_PHOTO_NAME = re.compile(r"places/[A-Za-z0-9_-]{1,300}/photos/[A-Za-z0-9_-]{1,1000}")
+#: The photo's key as its two links carry it: `image_key=!1e10!2sKEY` and `!1sKEY!2e10`.
+_FLAGGED_KEY = re.compile(r"image_key=[^&]*!2s([A-Za-z0-9_-]{8,1000})")
+_MAPS_KEY = re.compile(r"!1s([A-Za-z0-9_-]{8,1000})!2e10(?![0-9])")
 _DELAY = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
 
 _REASONS: dict[str, ErrorType] = {
@@ -76,7 +82,7 @@ class NewPlaces:
         )
         listed = _list(reply, "photos")
         photos = [_photo(entry, position) for position, entry in enumerate(listed)]
-        return usable(photos, "photos", api)[:limit]
+        return told_apart(usable(photos, "photos", api))[:limit]
 
     async def resolve(self, fetch_ref: str | None, api: Api) -> Download:
         """The short-lived, keyless address of the photo; one paid call."""
@@ -151,15 +157,14 @@ def _retry_delay(error: Any) -> float | None:
 
 
 def _photo(entry: Any, position: int) -> Photo | None:
-    name = dig(entry, "name")
-    found = _PHOTO_NAME.fullmatch(name) if isinstance(name, str) else None
+    found = _PHOTO_NAME.fullmatch(name(dig(entry, "name"), _PHOTO_NAME) or "")
     if found is None:
         return None
     authors = items(dig(entry, "authorAttributions"))
     names = [author for each in authors[:MOST_AUTHORS] if (author := text(dig(each, "displayName"), 80))]
     return Photo(
         provider=CODE,
-        provider_ref=found[1],
+        provider_ref=_key(entry) or "",
         fetch_ref=found[0],
         source_url=web_url(dig(entry, "googleMapsUri")),
         width=pixels(dig(entry, "widthPx")),
@@ -168,6 +173,15 @@ def _photo(entry: Any, position: int) -> Photo | None:
         attribution=", ".join(names) or None,
         attribution_url=next((link for each in authors if (link := web_url(dig(each, "uri")))), None),
     )
+
+
+def _key(entry: Any) -> str | None:
+    """What names the photo for good, as far as its links tell."""
+    for field, pattern in (("flagContentUri", _FLAGGED_KEY), ("googleMapsUri", _MAPS_KEY)):
+        link = dig(entry, field)
+        if isinstance(link, str) and (found := pattern.search(unquote(link[:4000]))):
+            return found[1]
+    return None
 
 
 def _place(entry: Any) -> Place | None:

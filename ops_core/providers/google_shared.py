@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from ops_core.domain.errors import ErrorType
@@ -80,6 +82,25 @@ def usable(read: Sequence[_Read | None], what: str, api: Api) -> list[_Read]:
     if len(found) < len(read):
         api.log.warning("left out %d %s that cannot be used", len(read) - len(found), what)
     return found
+
+
+def told_apart(photos: Sequence[Photo]) -> list[Photo]:
+    """`photos` with names that are the same at every listing, which Google's own names are not.
+
+    One that has no `provider_ref` yet is named for its author and size; of several that are alike in
+    these, the first listed is the first. The same photo listed twice counts once.
+    """
+    named: dict[str, Photo] = {}
+    alike: dict[str, int] = {}
+    for photo in photos:
+        ref = photo.provider_ref
+        if not ref:
+            words = (photo.attribution_url, photo.attribution, photo.width, photo.height)
+            mark = hashlib.sha256("\x1f".join(map(str, words)).encode()).hexdigest()[:32]
+            alike[mark] = alike.get(mark, 0) + 1
+            ref = f"{mark}-{alike[mark]}"
+        named.setdefault(ref, replace(photo, provider_ref=ref))
+    return list(named.values())
 
 
 def download_from(address: Any, api: Api, classify: Classify) -> Download:

@@ -126,6 +126,9 @@ class FaultPlan(BaseModel):
     delay: float = Field(0.0, ge=0, le=60, description="Usual seconds until an answer.")
     retry_after: int = Field(1, ge=0, description="Seconds in Retry-After and RetryInfo.")
     stall_seconds: float = Field(40.0, gt=0, description="Seconds of silence of the `timeout` fault.")
+    names_change: bool = Field(
+        False, description="Google's photos get new names at each listing, as the real ones do."
+    )
     outages: Mapping[str, int] = Field({}, description="Provider -> HTTP status that all its hosts answer.")
     script: Mapping[str, list[str]] = Field(
         {}, description="Key -> what its requests get, one word each, a fault or `ok`; the last word repeats."
@@ -155,6 +158,7 @@ class FaultPlan(BaseModel):
             },
             delay=settings.sandbox_delay,
             stall_seconds=settings.download_timeout + 10,
+            names_change=True,
         )
 
 

@@ -29,6 +29,8 @@ from ops_core.sandbox.google_places import (
     PLACE_ID,
     find_photo,
     host_error,
+    lasting,
+    photo_name,
     photo_ref,
     place_photos,
 )
@@ -77,7 +79,7 @@ def routes(desk: Desk) -> list[web.RouteDef]:
         def make() -> Reply:
             photos = place_photos(desk.world, place)
             desk.listed(f"resolve:{CODE}:{photo_ref(desk.world, photo)}" for photo in photos)
-            result = _masked(_place(desk.world, place, photos), request)
+            result = _masked(_place(desk, place, photos), request)
             return json_reply({**_NO_DETAILS, "result": result, "status": "OK"})
 
         return await desk.answer(request, call, make, refused)
@@ -85,7 +87,7 @@ def routes(desk: Desk) -> list[web.RouteDef]:
     async def photo(request: web.Request) -> web.StreamResponse:
         query = request.query
         ref = query.get("photo_reference") or query.get("photoreference") or ""
-        call = Call(CODE, "resolve", ref, API_FAULTS, _photo_error)
+        call = Call(CODE, "resolve", lasting(ref), API_FAULTS, _photo_error)
         refused = _photo_refusal(desk.world, request, ref)
 
         def make() -> Reply:
@@ -115,19 +117,19 @@ def routes(desk: Desk) -> list[web.RouteDef]:
     ]
 
 
-def _place(world: World, place: str, photos: tuple[Photo, ...]) -> dict[str, Any]:
+def _place(desk: Desk, place: str, photos: tuple[Photo, ...]) -> dict[str, Any]:
     found: dict[str, Any] = {"place_id": place, "name": f"Sandbox venue {place[-6:]}"}
     if photos:  # the real API leaves empty lists out
-        found["photos"] = [_photo(world, photo) for photo in photos]
+        found["photos"] = [_photo(desk, photo) for photo in photos]
     return found
 
 
-def _photo(world: World, photo: Photo) -> dict[str, Any]:
-    link = f"https://maps.google.com/maps/contrib/{number(world.seed, 'contributor', photo.author)}"
+def _photo(desk: Desk, photo: Photo) -> dict[str, Any]:
+    link = f"https://maps.google.com/maps/contrib/{number(desk.world.seed, 'contributor', photo.author)}"
     return {
         "height": photo.height,
         "html_attributions": [f'<a href="{link}">{html.escape(photo.author, quote=False)}</a>'],
-        "photo_reference": photo_ref(world, photo),
+        "photo_reference": photo_name(desk, photo),
         "width": photo.width,
     }
 

@@ -31,6 +31,7 @@ PHOTOS_PER_PLACE = 10
 
 PLACE_ID = re.compile(r"[A-Za-z0-9_-]{20,300}")
 _FIELDS = ("id", "name", "displayName", "location", "photos")
+_NEWNESS = re.compile(r"--[0-9a-f]{8}$")
 _SIZE = re.compile(r"=s(\d{1,4})(?:-w(\d{1,4}))?(?:-h(\d{1,4}))?$")
 
 #: Faults of a photo that Google's API answers itself; all others happen at the image host.
@@ -73,13 +74,13 @@ def routes(desk: Desk) -> list[web.RouteDef]:
         def make() -> Reply:
             photos = place_photos(desk.world, place)
             desk.listed(f"resolve:{CODE}:{photo_ref(desk.world, photo)}" for photo in photos)
-            return json_reply(_masked(_place(desk.world, place, photos), mask_of(request)))
+            return json_reply(_masked(_place(desk, place, photos), mask_of(request)))
 
         return await desk.answer(request, call, make, refused)
 
     async def media(request: web.Request) -> web.StreamResponse:
         place, ref = request.match_info["place"], request.match_info["ref"]
-        call = Call(CODE, "resolve", ref, API_FAULTS, api_error)
+        call = Call(CODE, "resolve", lasting(ref), API_FAULTS, api_error)
         photo = find_photo(desk.world, ref)
         refused = key_refusal(request) or _size_refusal(request)
         if refused is None and (photo is None or photo.subject != place):
@@ -96,7 +97,7 @@ def routes(desk: Desk) -> list[web.RouteDef]:
 
     async def image(request: web.Request) -> web.StreamResponse:
         token = request.match_info["token"]
-        ref = token.partition("=")[0]
+        ref = lasting(token.partition("=")[0])
         photo, size = find_photo(desk.world, ref), _SIZE.search(token)
         call = Call(CODE, "image", ref, _HOST_FAULTS, host_error)
         if "key" in request.query or "key=" in request.headers.get("Referer", ""):
@@ -131,8 +132,22 @@ def photo_ref(world: World, photo: Photo) -> str:
     return "AU" + base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def find_photo(world: World, ref: str) -> Photo | None:
-    """The photo behind the last part of a photo's name; None if there is none."""
+def photo_name(desk: Desk, photo: Photo) -> str:
+    """What the photo is called at this listing: its reference, with something new while names change."""
+    ref = photo_ref(desk.world, photo)
+    if not desk.plan.names_change:
+        return ref
+    return f"{ref}--{number(ref, desk.ledger.totals.requests) & 0xFFFFFFFF:08x}"
+
+
+def lasting(name: str) -> str:
+    """The reference in a photo's name, which counts, scripts and its fate go by."""
+    return _NEWNESS.sub("", name)
+
+
+def find_photo(world: World, name: str) -> Photo | None:
+    """The photo behind the last part of a photo's name, old or new; None if there is none."""
+    ref = lasting(name)
     try:
         text = base64.urlsafe_b64decode(ref[2:] + "=" * (-len(ref[2:]) % 4)).decode()
         index, _, place = text.split(".", 2)
@@ -142,8 +157,8 @@ def find_photo(world: World, ref: str) -> Photo | None:
     return photo if photo_ref(world, photo) == ref else None
 
 
-def _place(world: World, place: str, photos: tuple[Photo, ...]) -> dict[str, Any]:
-    north, east, _, _ = draw(world.seed, "place", place)
+def _place(desk: Desk, place: str, photos: tuple[Photo, ...]) -> dict[str, Any]:
+    north, east, _, _ = draw(desk.world.seed, "place", place)
     found: dict[str, Any] = {
         "name": f"places/{place}",
         "id": place,
@@ -151,15 +166,16 @@ def _place(world: World, place: str, photos: tuple[Photo, ...]) -> dict[str, Any
         "location": {"latitude": round(north * 120 - 60, 6), "longitude": round(east * 360 - 180, 6)},
     }
     if photos:  # the real API leaves empty lists out
-        found["photos"] = [_photo(world, photo) for photo in photos]
+        found["photos"] = [_photo(desk, photo) for photo in photos]
     return found
 
 
-def _photo(world: World, photo: Photo) -> dict[str, Any]:
-    name = f"places/{photo.subject}/photos/{photo_ref(world, photo)}"
-    who = number(world.seed, "contributor", photo.author)
+def _photo(desk: Desk, photo: Photo) -> dict[str, Any]:
+    who = number(desk.world.seed, "contributor", photo.author)
+    # the key of a photo on Google Maps, unlike its name here, never changes
+    key = photo_ref(desk.world, photo)
     return {
-        "name": name,
+        "name": f"places/{photo.subject}/photos/{photo_name(desk, photo)}",
         "widthPx": photo.width,
         "heightPx": photo.height,
         "authorAttributions": [
@@ -169,8 +185,10 @@ def _photo(world: World, photo: Photo) -> dict[str, Any]:
                 "photoUri": f"//lh3.googleusercontent.com/a-/{who:x}=s100-p-k-no-mo",
             }
         ],
-        "flagContentUri": f"https://www.google.com/local/imagery/report/?image_key={who:x}",
-        "googleMapsUri": f"https://www.google.com/maps/place//data={who:x}",
+        "flagContentUri": "https://www.google.com/local/imagery/report/"
+        f"?cb_client=maps_api_places.places_api&image_key=!1e10!2s{key}&hl=en-US",
+        "googleMapsUri": "https://www.google.com/maps/place//"
+        f"data=!3m4!1e2!3m2!1s{key}!2e10!4m2!3m1!1s0x{who:x}:0x{who >> 8:x}",
     }
 
 

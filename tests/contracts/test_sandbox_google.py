@@ -7,6 +7,7 @@ import io
 import pytest
 from PIL import Image
 
+from ops_core.sandbox.google_places import lasting
 from tests.support.sandbox import SandboxProcess
 from tests.support.sandbox_world import EMPTY_PLACE, GOOGLE, IMAGE, KEY, MASK, MEDIA, PHOTO, PLACE, REF
 
@@ -15,7 +16,10 @@ def test_a_places_photos_come_in_the_documented_form(sandbox: SandboxProcess) ->
     place = sandbox.get(GOOGLE + PLACE, MASK).json
     assert set(place) == {"id", "photos"}
     photo = place["photos"][0]
-    assert photo["name"] == f"places/{PLACE}/photos/{REF}"
+    assert lasting(photo["name"]) == f"places/{PLACE}/photos/{REF}" != photo["name"]
+    # on Google Maps the photo has a key that never changes
+    assert f"!2s{REF}&" in photo["flagContentUri"]
+    assert f"!1s{REF}!2e10" in photo["googleMapsUri"]
     assert (photo["widthPx"], photo["heightPx"]) == (PHOTO.width, PHOTO.height)
     assert photo["authorAttributions"][0]["uri"].startswith("//maps.google.com/")
 

@@ -15,6 +15,7 @@ from ops_core.providers.http import Http
 from ops_core.providers.registry import SOURCES
 from ops_core.providers.source import Photo, UseReporter
 from ops_core.sandbox.faults import Fault
+from ops_core.sandbox.google_places import lasting
 from ops_core.settings import Settings
 from ops_core.work.verify import VerifiedImage, verify_image
 from tests.support.loopback import Permits, api_of
@@ -73,6 +74,9 @@ FAULTS = {
 }
 
 
+GOOGLE = ("google_places", "google_places_legacy")
+
+
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[SandboxProcess]:
     with SandboxProcess() as running:
@@ -94,10 +98,11 @@ async def _list(name: str, sandbox: SandboxProcess) -> list[list[Photo]]:
 
 
 def _sandbox_ref(photo: Photo) -> str:
-    """What the sandbox calls the photo: Mapbox's have no name, so the source makes one of the address."""
-    if photo.provider == "mapbox" and photo.fetch_ref:
-        return photo.fetch_ref.rpartition("/")[2].removesuffix(".jpg")
-    return photo.provider_ref
+    """What the sandbox calls the photo, where the source has to make up a name that stays."""
+    last = (photo.fetch_ref or "").rpartition("/")[2]
+    if photo.provider == "mapbox":
+        return last.removesuffix(".jpg")
+    return lasting(last) if photo.provider == "google_places" else photo.provider_ref
 
 
 async def _bring(name: str, photo: Photo, sandbox: SandboxProcess) -> VerifiedImage:
@@ -128,6 +133,18 @@ def test_listing_again_names_the_same_photos(name: str, sandbox: SandboxProcess)
     assert [[photo.provider_ref for photo in photos] for photos in first] == [
         [photo.provider_ref for photo in photos] for photos in second
     ]
+
+
+@pytest.mark.parametrize("name", GOOGLE)
+def test_the_names_by_which_google_gives_its_photos_are_new_at_each_listing(
+    name: str, sandbox: SandboxProcess
+) -> None:
+    sandbox.reset()
+    first, second = (
+        [photo for photos in asyncio.run(_list(name, sandbox)) for photo in photos] for _ in range(2)
+    )
+    assert [photo.provider_ref for photo in first] == [photo.provider_ref for photo in second]
+    assert not {photo.fetch_ref for photo in first} & {photo.fetch_ref for photo in second}
 
 
 @pytest.mark.parametrize("name", sorted(CASES))
@@ -213,9 +230,6 @@ def test_every_fault_of_a_listing_ends_in_its_error_type(
     assert caught.value.failure.error_type in SAID.get((name, fault), FAULTS[fault])
 
 
-GOOGLE = ("google_places", "google_places_legacy")
-
-
 @pytest.mark.parametrize(
     ("name", "fault", "expected"),
     [
@@ -233,7 +247,7 @@ def test_every_fault_of_google_when_a_photo_is_resolved_ends_in_its_error_type(
 ) -> None:
     sandbox.reset()
     photo = next(photo for photos in asyncio.run(_list(name, sandbox)) for photo in photos)
-    sandbox.set_faults(script={f"resolve:google_places:{photo.provider_ref}": [fault]})
+    sandbox.set_faults(script={f"resolve:google_places:{_sandbox_ref(photo)}": [fault]})
     with pytest.raises(Failed) as caught:
         asyncio.run(_bring(name, photo, sandbox))
     assert caught.value.failure.error_type is expected
@@ -246,7 +260,7 @@ def test_both_interfaces_of_google_list_the_same_photos_and_neither_takes_the_ot
     new, old = (asyncio.run(_list(name, sandbox)) for name in GOOGLE)
     stated = [
         [
-            [(p.provider_ref, p.width, p.height, p.attribution, p.attribution_url) for p in photos]
+            [(_sandbox_ref(p), p.width, p.height, p.attribution, p.attribution_url) for p in photos]
             for photos in all_
         ]
         for all_ in (new, old)

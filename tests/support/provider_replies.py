@@ -46,8 +46,10 @@ def google_listing(_: web.Request) -> dict[str, Any]:
                         "photoUri": "//lh3.googleusercontent.com/a-/x",
                     }
                 ],
-                "flagContentUri": "https://www.google.com/local/imagery/report/?image_key=1",
-                "googleMapsUri": "https://www.google.com/maps/place//data=1?key=leaked-secret&a=1",
+                "flagContentUri": "https://www.google.com/local/imagery/report/"
+                f"?cb_client=maps_api_places.places_api&image_key=!1e10!2sCIHM0ogKEICAgIC_{number}&hl=en-US",
+                "googleMapsUri": "https://www.google.com/maps/place//"
+                f"data=!3m4!1e2!3m2!1sCIHM0ogKEICAgIC_{number}!2e10!4m2!3m1!1s0x47f2:0x64?key=leaked-secret",
             }
             for number in (1, 2, 3)
         ],
@@ -204,7 +206,7 @@ CASES = {
                 "photoUri": f"http://{request.host}/lh3.googleusercontent.com/places/x=s1600",
             },
         },
-        first_ref="AUacShh_1",
+        first_ref="CIHM0ogKEICAgIC_1",
         keys={"google_places_api_key": "k"},
         empty={GOOGLE_LISTING: {"id": PLACE}},
     ),
@@ -217,7 +219,7 @@ CASES = {
             ),
             google_replies.LEGACY_PHOTO: google_replies.legacy_redirect,
         },
-        first_ref="AUacShh_1",
+        first_ref="a1c1c11ca33456bcb47e2abb31b9ed67-1",  # by author and size
         settings={"google_places_api": "legacy"},
         keys={"google_places_api_key": "k", "google_places_api": "legacy"},
         empty={google_replies.LEGACY_LISTING: google_replies.legacy_details()},

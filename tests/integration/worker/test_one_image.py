@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from ops_core.db import discovered, images, places
+from ops_core.db import discovered as listed_photos
+from ops_core.db import images, places
 from ops_core.db.attempts import Tried
 from ops_core.domain.errors import ErrorType
-from ops_core.domain.images import ImageState
 from ops_core.domain.failures import failed
+from ops_core.domain.images import ImageState
 from ops_core.domain.places import Venue
 from ops_core.providers.http import Api
 from ops_core.providers.registry import SOURCES
@@ -60,7 +61,7 @@ def discovered(system: System) -> list[int]:
         for photo in photos
     ]
     with system.engine.begin() as connection:
-        ids = discovered.keep(connection, venue_id, rows)
+        ids = listed_photos.keep(connection, venue_id, rows)
     assert len(ids) > 2
     return ids
 

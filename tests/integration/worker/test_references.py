@@ -74,7 +74,8 @@ def test_a_venue_of_references_alone_is_a_success_and_counts_as_having_images(sy
     job = enriched(system, system.add_venues(4)[-1:])
     referenced = states(system)["referenced"]
     assert job.status == "success"
-    assert job.summary == f"Found {referenced} images from google_places, {referenced} shown from their provider"
+    found = f"Found {referenced} images from google_places"
+    assert job.summary == f"{found}, {referenced} shown from their provider"
     assert system.value("SELECT sum(referenced_images) FROM venues") == referenced
 
 

@@ -120,7 +120,8 @@ def test_several_authors_are_named_together_and_none_is_fine() -> None:
 def test_both_spellings_of_a_reference_are_read_and_odd_photos_left_out() -> None:
     old = {"photoreference": "CnRtAAAA_old-1", "width": 10**400, "height": True}
     photos = listing(CASE, {LEGACY_LISTING: legacy_details({"height": 3}, old, legacy_photo(2))})[0]
-    assert [photo.provider_ref for photo in photos] == ["CnRtAAAA_old-1", "AUacShh_2"]
+    assert [photo.fetch_ref for photo in photos] == ["CnRtAAAA_old-1", "AUacShh_2"]
+    assert len({photo.provider_ref for photo in photos}) == 2
     assert (photos[0].width, photos[0].height) == (None, None)
 
 

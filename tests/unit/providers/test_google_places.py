@@ -17,6 +17,7 @@ from tests.support.provider_replies import (
     GOOGLE_LISTING,
     GOOGLE_MEDIA,
     GOOGLE_NAME,
+    PLACE,
     Case,
     failure_of,
     listing,
@@ -192,7 +193,48 @@ def test_google_credits_are_plain_text_with_a_full_link() -> None:
     first = listing(CASE, CASE.replies)[0][0]
     assert first.attribution == "John <Smith>"
     assert first.attribution_url == "https://maps.google.com/maps/contrib/1015"
-    assert first.source_url == "https://www.google.com/maps/place//data=1?key=REDACTED&a=1"
+    assert first.source_url.startswith(
+        "https://www.google.com/maps/place//data=!3m4!1e2!3m2!1sCIHM0ogKEICAgIC_1"
+    )
+    assert first.source_url.endswith("?key=REDACTED")
+
+
+@pytest.mark.parametrize(
+    "links",
+    [
+        {
+            "flagContentUri": "https://www.google.com/local/imagery/report/?image_key=!1e10!2sAF1QipM-x_1&hl=en"
+        },
+        {"flagContentUri": "https://www.google.com/report/?image_key=%211e10%212sAF1QipM-x_1"},
+        {"googleMapsUri": "https://www.google.com/maps/place//data=!3m4!1e2!3m2!1sAF1QipM-x_1!2e10!4m2"},
+        {"flagContentUri": 7, "googleMapsUri": "https://www.google.com/data=!1sAF1QipM-x_1!2e10"},
+    ],
+)
+def test_a_photo_is_known_by_its_key_on_google_maps(links: dict[str, Any]) -> None:
+    photos, _, _ = listing(CASE, {GOOGLE_LISTING: {"photos": [{"name": GOOGLE_NAME, **links}]}})
+    assert [photo.provider_ref for photo in photos] == ["AF1QipM-x_1"]
+
+
+def test_a_photo_without_a_key_is_known_by_who_made_it_and_its_size() -> None:
+    def photo(number: int, author: str, width: int) -> dict[str, Any]:
+        by = {"displayName": author, "uri": f"//maps.google.com/maps/contrib/{author}"}
+        name = f"places/{PLACE}/photos/AU{number}"
+        return {"name": name, "widthPx": width, "heightPx": 3000, "authorAttributions": [by]}
+
+    def refs(*photos: dict[str, Any]) -> list[str]:
+        return [found.provider_ref for found in listing(CASE, {GOOGLE_LISTING: {"photos": [*photos]}})[0]]
+
+    first = refs(photo(1, "a", 4000), photo(2, "a", 4000), photo(3, "b", 4000), photo(4, "a", 3000))
+    assert len(set(first)) == 4
+    # other names, another order of the others: each is found again
+    again = refs(photo(9, "a", 3000), photo(8, "b", 4000), photo(7, "a", 4000), photo(6, "a", 4000))
+    assert again == [first[3], first[2], first[0], first[1]]
+
+
+def test_a_photo_that_is_listed_twice_counts_once() -> None:
+    key = {"googleMapsUri": "https://www.google.com/data=!1sAF1QipM-x_1!2e10"}
+    twice = [{"name": f"places/{PLACE}/photos/AU{number}", **key} for number in (1, 2)]
+    assert len(listing(CASE, {GOOGLE_LISTING: {"photos": twice}})[0]) == 1
 
 
 def test_odd_google_photos_are_left_out_and_the_others_kept() -> None:

@@ -96,7 +96,8 @@ def _copies(row: ProviderRow, kept: int, *, is_drawn: bool) -> None:
     if row.rehosting is Rehosting.STORE and row.rehosting_reason:
         lines.insert(0, f"Copied because: {plain(row.rehosting_reason)}")
     if is_drawn:
-        lines.insert(0, "In the sandbox its photos are copied: they are drawn, nobody's.")
+        real = "" if row.rehosting is Rehosting.STORE else " Real ones are only referenced."
+        lines.insert(0, f"In the sandbox its photos are copied: they are drawn, nobody's.{real}")
     fine_print(*lines)
 
 

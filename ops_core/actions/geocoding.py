@@ -144,12 +144,13 @@ def _enqueue(
 
 
 def _outcome(queued: SearchesQueued) -> str:
-    made = queued.job_ids
+    made, left = queued.job_ids, len(queued.open_ids)
     if not made:
-        return f"{len(queued.open_ids):,} searches were open already"
-    words = f"job {made[0]}" if len(made) == 1 else f"jobs {made[0]} to {made[-1]}"
-    left = f"; {len(queued.open_ids):,} were open already" if queued.open_ids else ""
-    return f"{len(made):,} searches queued: {words}{left}"
+        return f"none queued; {left:,} open already"
+    words = f"1 search queued: job {made[0]}"
+    if len(made) > 1:
+        words = f"{len(made):,} searches queued: jobs {made[0]} to {made[-1]}"
+    return f"{words}; {left:,} open already" if left else words
 
 
 def _tell(engine: Engine, queued: SearchesQueued) -> None:

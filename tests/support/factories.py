@@ -28,6 +28,7 @@ from ops_core.domain.jobs import (
     outcome,
     summary,
 )
+from ops_core.domain.matches import Candidate, MatchState
 from ops_core.domain.places import slug
 from ops_core.storage.store import image_key, thumbnail_key
 
@@ -303,3 +304,42 @@ def make_enrichment(
         duration_ms=420,
     )
     return settle(connection, job)
+
+
+def make_match(
+    connection: Connection, venue: Row[Any], provider: str = "foursquare", **columns: Any
+) -> Row[Any]:
+    """What a search for `venue` at `provider` found: two of its name, for a person to choose from.
+
+    `candidates` are given as values; a state with an id takes that of the first.
+    """
+    found = columns.pop("candidates", None)
+    if found is None:
+        found = [
+            Candidate(
+                place_id=f"{next(_numbers):024x}",
+                name=venue.name,
+                address=f"{number} Main Street",
+                latitude=50.06 + number / 10_000,
+                longitude=19.94,
+                kind="venue",
+                distance_m=10.0 * number,
+                name_score=1.0,
+                score=1.0,
+            )
+            for number in (1, 2)
+        ]
+    state = MatchState(columns.get("state", MatchState.REVIEW))
+    values: dict[str, Any] = {
+        "venue_id": venue.id,
+        "provider": provider,
+        "state": state,
+        "score": found[0].score if found else None,
+        "reason": "Two places are about as likely.",
+        "candidates": [each.to_json() for each in found],
+    }
+    if state.has_id:
+        values |= {"place_id": found[0].place_id, "place_name": found[0].name}
+    if state.by_person:
+        values |= {"decided_by": "tests", "decided_at": datetime.now(UTC)}
+    return _insert(connection, schema.VenueMatch, values | columns)

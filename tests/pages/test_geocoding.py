@@ -1,0 +1,358 @@
+"""The Geocoding page: what searches found, what needs a person, and correcting it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from ops_core import actions
+from ops_core.domain.access import Actor, Role
+from ops_core.domain.matches import Candidate, Refusal
+from ops_core.ui import frame, geocoding_cached, geocoding_list, sign_in
+from tests.support.app import open_app, texts
+from tests.support.factories import make_city, make_job, make_match, make_venue
+
+pytestmark = pytest.mark.postgres
+
+PAGE = "pages/geocoding.py"
+ANNA = Actor("anna", Role.OPERATOR)
+
+
+def button(app, key):
+    return next((one for one in app.button if one.key == key), None)
+
+
+def click(app, key):
+    app.button(key=key).click().run()
+    assert not app.exception
+    return app
+
+
+def opened(app, key):
+    """What a click on a popover does."""
+    app.session_state[key] = True
+    app.run()
+    assert not app.exception
+    return app
+
+
+def again(app):
+    geocoding_cached.forget()
+    app.run()
+    assert not app.exception
+    return app
+
+
+def address(app):
+    """What stands in the address bar."""
+    return {
+        name: values if isinstance(values, str) else values[-1]
+        for name, values in ((name, app.query_params[name]) for name in app.query_params)
+    }
+
+
+def card_key(venue, provider="foursquare"):
+    return f"geo_review_{venue.id}_{provider}"
+
+
+def rows(database, question, **values):
+    with database.connect() as connection:
+        return list(connection.execute(text(question), values))
+
+
+def state_of(database, venue):
+    (row,) = rows(database, "SELECT * FROM venue_matches WHERE venue_id = :id", id=venue.id)
+    return row
+
+
+def table(app):
+    return app.dataframe[0].value
+
+
+@pytest.fixture
+def venue(database):
+    """A venue whose search waits for a person, with a venue and an id of every other outcome."""
+    with database.begin() as connection:
+        krakow = make_city(connection, name="Kraków")
+        venue = make_venue(connection, krakow, name="Klub *Żaczek*", address="al. 3 Maja 5")
+        make_match(connection, venue)
+        for state, provider in (
+            ("matched", "here"),
+            ("none", "mapbox"),
+            ("confirmed", "here"),
+            ("rejected", "here"),
+        ):
+            other = make_venue(connection, krakow, name=f"Venue {state}")
+            make_match(connection, other, provider, state=state, reason=f"It is {state}.")
+        return venue
+
+
+@pytest.fixture
+def viewer(monkeypatch):
+    """Somebody who may look and not touch."""
+    somebody = Actor("viewer@example.org", Role.VIEWER)
+    monkeypatch.setattr(frame, "visitor", lambda: somebody)
+    monkeypatch.setattr(sign_in, "here", lambda: somebody)
+
+
+@pytest.fixture
+def sandboxed(monkeypatch):
+    """Settings with which every provider can be searched."""
+    monkeypatch.setenv("VENUE_OPS_SANDBOX_URL", "http://127.0.0.1:1")
+
+
+def test_before_any_search_the_page_says_how_to_begin(database):
+    app = open_app(PAGE)
+    assert not app.exception
+    said = texts(app)
+    assert "Nothing was searched for yet" in said
+    assert "No search waits for a person." in said
+    assert not app.dataframe
+
+
+def test_what_needs_a_person_comes_first_with_all_that_it_takes_to_choose(venue):
+    app = open_app(PAGE)
+    assert not app.exception
+    said = texts(app)
+    assert r"**Klub \*Żaczek\*** " in said
+    assert r"al\. 3 Maja 5 · Kraków · venue" in said
+    assert "Two places are about as likely" in said
+    assert "**10 m away** · name **100%** alike" in said
+    assert "**20 m away**" in said
+    assert "Score 1\\.00" in said
+    assert "https://www.openstreetmap.org/?mlat=50.060100&mlon=19.940000" in said
+    assert "https://foursquare.com/v/" in said
+    assert button(app, f"{card_key(venue)}_0_this").label == "This is it"
+    assert button(app, f"{card_key(venue)}_none").label == "None of these"
+
+
+def test_the_cards_count_searches_by_what_came_of_them(venue, database):
+    with database.begin() as connection:
+        make_job(connection, venue, kind="geocoding", cost_usd=0.047)
+    app = open_app(PAGE)
+    figures = {metric.label: metric.value for metric in app.metric}
+    assert figures == {
+        "To review": ":orange[1]",
+        "Matched": ":green[1]",
+        "Nothing found": "1",
+        "Decided": ":blue[2]",
+        "Searches today": "1",
+        "Cost today": "\\$0.047",
+    }
+
+
+def test_choosing_a_candidate_gives_the_venue_its_id(venue, database):
+    app = click(open_app(PAGE), f"{card_key(venue)}_1_this")
+    match = state_of(database, venue)
+    assert (match.state, match.decided_by) == ("confirmed", "local")
+    assert match.place_id == match.candidates[1]["place_id"]
+    (row,) = rows(database, "SELECT provider_ids FROM venues WHERE id = :id", id=venue.id)
+    assert row.provider_ids["foursquare"] == match.place_id
+    assert len(rows(database, "SELECT id FROM jobs WHERE kind = 'enrichment'")) == 1
+    assert "Its photos follow in job" in app.toast[0].value
+    assert "No search waits for a person." in texts(app)
+
+
+def test_a_second_click_on_the_same_button_decides_nothing_more(venue, database):
+    app, other_tab = open_app(PAGE), open_app(PAGE)
+    click(app, f"{card_key(venue)}_0_this")
+    click(other_tab, f"{card_key(venue)}_0_this")
+    assert len(rows(database, "SELECT id FROM jobs WHERE kind = 'enrichment'")) == 1
+    assert "That was decided already" in other_tab.toast[0].value
+
+
+def test_who_clicks_on_an_old_screen_is_told_what_changed(venue, database):
+    app = open_app(PAGE, match=f"{venue.id}-foursquare")
+    actions.choose_match(database, venue.id, "foursquare", "4" * 24, actor=ANNA)
+    click(app, "geo_opened_0_this")
+    assert "look at it again" in app.warning[0].value
+    assert state_of(database, venue).place_id == "4" * 24
+
+
+def test_none_of_these_sets_the_search_aside(venue, database):
+    app = click(open_app(PAGE), f"{card_key(venue)}_none")
+    assert state_of(database, venue).state == "rejected"
+    assert "None of the places at Foursquare is" in app.toast[0].value
+
+
+def test_another_id_can_be_typed_and_what_is_no_id_is_said(venue, database):
+    key = card_key(venue)
+    app = opened(open_app(PAGE), f"{key}_other")
+    app.text_input(key=f"{key}_typed").set_value("not an id").run()
+    click(app, f"{key}_use")
+    assert "is no id of Foursquare: those have 24 digits" in app.warning[0].value.replace("\\", "")
+    assert state_of(database, venue).state == "review"
+
+    app.text_input(key=f"{key}_typed").set_value("4b05866cf964a520e0a522e3").run()
+    click(app, f"{key}_use")
+    assert state_of(database, venue).place_id == "4b05866cf964a520e0a522e3"
+
+
+def test_a_candidate_that_is_refused_says_why_and_cannot_be_chosen(database):
+    with database.begin() as connection:
+        venue = make_venue(connection)
+        make_match(
+            connection,
+            venue,
+            candidates=[
+                Candidate(place_id="1" * 24, name="Fine", score=0.6, name_score=0.6),
+                Candidate(place_id="2" * 24, name="Far", score=0.6, refused=Refusal.TOO_FAR, distance_m=4200),
+                Candidate(place_id="3" * 24, name="Main Street 1", refused=Refusal.ADDRESS),
+                Candidate(place_id="4" * 24, name="Theirs", refused=Refusal.TAKEN, taken_by=77),
+            ],
+        )
+    app = open_app(PAGE)
+    said = texts(app)
+    assert "4.2 km away" in said
+    assert "a plain address, no venue" in said
+    assert "venue 77 has this id" in said
+    disabled = [button(app, f"{card_key(venue)}_{number}_this").disabled for number in range(4)]
+    assert disabled == [False, False, True, True]
+
+
+def test_words_from_outside_stay_words(database):
+    with database.begin() as connection:
+        venue = make_venue(connection)
+        evil = "[click](https://evil.example) :red[x] `code`"
+        make_match(
+            connection, venue, candidates=[Candidate(place_id="`" + "1" * 20, name=evil, address=evil)]
+        )
+    said = texts(open_app(PAGE))
+    assert "[click](https://evil.example)" not in said
+    assert r"\[click\]" in said
+    assert "`'11111111111111111111`" in said
+
+
+def test_every_search_is_in_the_table_and_filters_choose_among_them(venue):
+    app = open_app(PAGE)
+    shown = table(app)
+    assert len(shown) == 5
+    assert {cell[0] for cell in shown["state"]} == {
+        "Matched",
+        "To review",
+        "Nothing found",
+        "Confirmed",
+        "Rejected",
+    }
+    app.multiselect(key="geo_states").set_value(["none", "rejected"]).run()
+    assert len(table(app)) == 2
+    assert "Needs a person" not in [head.value for head in app.subheader]
+    app.selectbox(key="geo_provider").set_value("mapbox").run()
+    assert [cell[0] for cell in table(app)["state"]] == ["Nothing found"]
+    assert app.query_params["state"] == ["none", "rejected"]
+    assert address(app)["provider"] == "mapbox"
+
+
+def test_a_link_shows_the_same_view_and_what_it_cannot_mean_is_left_out(venue):
+    app = open_app(PAGE, state="none", provider="mapbox", match=f"{venue.id}-foursquare")
+    assert len(table(app)) == 1
+    assert r"**Klub \*Żaczek\*** " in texts(app)  # the opened one, whatever the filters say
+    assert button(app, "geo_close") is not None
+    wrong = open_app(PAGE, state="nonsense", provider="nobody", city="x", match="9-", before="x-1-y")
+    assert not wrong.exception
+    assert "No search fits these filters." in texts(wrong)
+    assert len(table(click(wrong, "geo_clear"))) == 5
+
+
+def test_a_city_without_searches_says_that_filters_hide_them(venue, database):
+    with database.begin() as connection:
+        city = make_city(connection, name="Gdańsk")
+    app = open_app(PAGE, city=str(city.id))
+    said = texts(app)
+    assert "No search fits these filters." in said
+    assert "Nothing that these filters choose waits for a person." in said
+
+
+def test_a_match_that_was_taken_can_be_corrected_after_asking_once_more(database):
+    with database.begin() as connection:
+        venue = make_venue(connection)
+        match = make_match(connection, venue, state="matched")
+        connection.execute(
+            text("UPDATE venues SET provider_ids = jsonb_build_object('foursquare', CAST(:id AS text))"),
+            {"id": match.place_id},
+        )
+    app = open_app(PAGE, match=f"{venue.id}-foursquare")
+    assert ":green-badge[:material/check: The venue's id]" in texts(app)
+    assert button(app, "geo_opened_0_this") is None
+    click(opened(app, "geo_opened_none"), "geo_opened_none_now")
+    assert state_of(database, venue).state == "rejected"
+    (row,) = rows(database, "SELECT provider_ids FROM venues")
+    assert row.provider_ids == {}
+
+
+def test_an_opened_search_that_there_is_not_says_so(database):
+    app = open_app(PAGE, match="77-here")
+    assert "Venue 77 was not searched for there" in texts(app)
+    click(app, "geo_close")
+    assert "match" not in app.query_params
+
+
+def test_both_lists_are_turned_by_themselves_and_the_address_tells_where(database, monkeypatch):
+    monkeypatch.setattr(geocoding_list, "REVIEWED_AT_ONCE", 2)
+    monkeypatch.setattr(geocoding_list, "PAGE_SIZE", 3)
+    now = datetime.now(UTC)
+    with database.begin() as connection:
+        venues = [make_venue(connection, name=f"Bar {number}") for number in range(5)]
+        for number, each in enumerate(venues):
+            make_match(connection, each, searched_at=now - timedelta(minutes=number))
+    app = open_app(PAGE)
+    assert len(table(app)) == 3
+    click(app, "geo_review_older")
+    said = [line.value for line in app.markdown if "To review" in line.value]
+    assert [line.split("**")[1] for line in said] == ["Bar 2", "Bar 3"]
+    assert len(table(app)) == 3
+    assert set(app.query_params) == {"review_before"}
+    click(app, "geo_all_older")
+    assert len(table(app)) == 2
+    assert set(app.query_params) == {"review_before", "before"}
+
+    linked = open_app(PAGE, **address(app))
+    assert len(table(linked)) == 2
+    click(linked, "geo_all_newer")
+    assert len(table(linked)) == 3
+
+
+@pytest.mark.usefixtures("sandboxed")
+def test_missing_ids_are_counted_and_priced_before_they_are_searched_for(database):
+    with database.begin() as connection:
+        for _ in range(2):
+            make_venue(connection)
+    app = opened(open_app(PAGE), "geo_search")
+    said = texts(app)
+    assert "**2 venues** lack an id." in said
+    assert "2 searches" in said
+    assert "About \\$0.03, at one call each." in said
+    assert rows(database, "SELECT id FROM jobs") == []
+    click(app, "geo_search_now")
+    assert [row.kind for row in rows(database, "SELECT kind FROM jobs")] == ["geocoding"] * 2
+    assert app.toast[0].value == "2 searches queued."
+    assert "2 waiting" in texts(again(app))
+
+
+@pytest.mark.usefixtures("sandboxed")
+def test_where_no_id_is_missing_there_is_nothing_to_order(database):
+    app = opened(open_app(PAGE), "geo_search")
+    assert "No id is missing" in texts(app)
+    assert button(app, "geo_search_now") is None
+
+
+def test_results_that_came_since_are_announced_and_shown_on_request(venue, database):
+    app = open_app(PAGE)
+    assert button(app, "geo_new") is None
+    with database.begin() as connection:
+        make_match(connection, make_venue(connection), searched_at=datetime.now(UTC) + timedelta(seconds=1))
+    again(app)
+    assert button(app, "geo_new").label == "+1 new"
+    click(app, "geo_new")
+    assert len(table(app)) == 6
+
+
+@pytest.mark.usefixtures("viewer")
+def test_viewers_see_all_and_can_do_nothing(venue):
+    app = open_app(PAGE)
+    assert button(app, f"{card_key(venue)}_0_this").disabled
+    assert "takes the role operator" in button(app, f"{card_key(venue)}_0_this").help
+    assert button(app, f"{card_key(venue)}_none").disabled
+    assert len(table(app)) == 5

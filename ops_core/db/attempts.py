@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from ops_core.db import job_totals, retry_rollups, rollups
+from ops_core.db import job_totals, pictures, retry_rollups, rollups
 from ops_core.db.images import ClaimedImage
 from ops_core.domain.errors import ErrorType, info
 from ops_core.domain.failures import Failure
@@ -23,6 +23,7 @@ from ops_core.domain.images import (
     retry_count_after,
     state_after_failure,
 )
+from ops_core.domain.pictures import PictureFlag
 from ops_core.domain.quality import quality_score
 
 #: Seconds before the first automatic retry of an image; doubled for each further one.
@@ -40,6 +41,8 @@ class Stored:
     thumbnail_url: str
     content_type: str
     content_hash: str
+    perceptual_hash: str | None = None
+    flags: tuple[PictureFlag, ...] = ()
     width: int
     height: int
     bytes: int
@@ -65,7 +68,7 @@ class Tried:
 
 #: What the images were before: rows that are written later are locked in one order by everybody.
 _BEFORE = text("""
-    SELECT id, failed_job, error_type, retry_count FROM images
+    SELECT id, failed_job, error_type, retry_count, perceptual_hash, picture_id FROM images
     WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE
 """)
 
@@ -78,6 +81,9 @@ _RECORD = text("""
         store = new.store, storage_key = new.storage_key, url = new.url, thumbnail_key = new.thumbnail_key,
         thumbnail_url = new.thumbnail_url, content_type = new.content_type,
         content_hash = new.content_hash, bytes = new.stored_bytes,
+        perceptual_hash = new.perceptual_hash, flags = coalesce(new.flags, '{}'),
+        -- another picture than before leaves its group; `work/same_pictures.py` finds its new one
+        picture_id = CASE WHEN new.perceptual_hash = images.perceptual_hash THEN images.picture_id END,
         width = coalesce(new.width, images.width), height = coalesce(new.height, images.height),
         quality_score = coalesce(new.quality_score, images.quality_score),
         claimed_by = NULL, claimed_at = NULL, claimed_until = NULL, claimed_job = NULL,
@@ -88,8 +94,9 @@ _RECORD = text("""
     FROM jsonb_to_recordset(CAST(:tries AS jsonb)) AS new(
         id bigint, claim bigint, state text, error_type text, status_code smallint, detail text,
         retry_count smallint, number smallint, store text, storage_key text, url text, thumbnail_key text,
-        thumbnail_url text, content_type text, content_hash text, stored_bytes bigint, width bigint,
-        height bigint, quality_score float8, finished_at timestamptz, retry_after float8, job_id bigint)
+        thumbnail_url text, content_type text, content_hash text, perceptual_hash text, flags text[],
+        stored_bytes bigint, width bigint, height bigint, quality_score float8, finished_at timestamptz,
+        retry_after float8, job_id bigint)
     WHERE images.id = new.id AND images.claim = new.claim AND images.state = 'uploading'
     RETURNING images.id
 """)
@@ -141,6 +148,14 @@ def record(connection: Connection, tries: Sequence[Tried]) -> set[int]:
         changes += job_totals.first_jobs(connection, stored_late)
     job_totals.change(connection, changes)
     rollups.add(connection, [_rollup_row(tried) for tried in kept])
+    pictures.recount(
+        connection,
+        {
+            row.picture_id
+            for row in earlier
+            if row.picture_id and row.perceptual_hash != after[row.id].get("perceptual_hash")
+        },
+    )
     retry_rollups.add(
         connection,
         [
@@ -195,6 +210,8 @@ def _image_row(tried: Tried) -> dict[str, Any]:
             "thumbnail_url": stored.thumbnail_url,
             "content_type": stored.content_type,
             "content_hash": stored.content_hash,
+            "perceptual_hash": stored.perceptual_hash,
+            "flags": stored.flags,
             "stored_bytes": stored.bytes,
             "width": stored.width,
             "height": stored.height,

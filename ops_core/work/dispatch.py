@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ops_core.db import due_jobs, heartbeats, images, jobs, leader, reference, schedules
 from ops_core.domain.jobs import JobKind
 from ops_core.settings import Settings
-from ops_core.work import release
+from ops_core.work import release, same_pictures
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,10 @@ def run(engine: Engine, settings: Settings, stop: threading.Event, send: Send) -
 
 
 def round_(engine: Engine, settings: Settings, send: Send) -> None:
-    """One round: free what is stale, hand out retries, tell of what is due, start what is scheduled."""
+    """One round: free what is stale, hand out retries, tell of what is due, start what is scheduled.
+
+    Last, new pictures are compared: nothing waits for that.
+    """
     with engine.begin() as connection:
         freed = images.release_expired(connection, max_lost_claims=settings.max_lost_claims)
         freed += jobs.release_expired(connection)
@@ -73,6 +76,7 @@ def round_(engine: Engine, settings: Settings, send: Send) -> None:
         fire_schedules(connection, settings)
     with engine.begin() as connection:
         reference.ensure_attempt_months(connection, datetime.now(UTC))
+    same_pictures.group(engine)
 
 
 def fire_schedules(connection: Connection, settings: Settings) -> list[int]:

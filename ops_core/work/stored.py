@@ -85,6 +85,8 @@ def _stored(store: Store, placed: Placed, picture: VerifiedImage, size: int) -> 
         thumbnail_url=store.thumbnail_url(placed.key),
         content_type=picture.content_type,
         content_hash=picture.content_hash,
+        perceptual_hash=picture.perceptual_hash,
+        flags=picture.flags,
         width=picture.width,
         height=picture.height,
         bytes=size,

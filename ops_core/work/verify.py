@@ -22,8 +22,10 @@ from PIL import (
 
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.failures import Failed, failed
+from ops_core.domain.pictures import PictureFlag
 from ops_core.settings import Settings
-from ops_core.storage.thumbnails import DRAFT, is_sideways, thumbnail_of
+from ops_core.storage.thumbnails import DRAFT, encoded, is_sideways, small_of
+from ops_core.work.look import look_at
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF")
 
@@ -94,6 +96,8 @@ class VerifiedImage:
     content_type: str
     content_hash: str  #: SHA-256, hexadecimal.
     thumbnail: bytes  #: A 200 x 150 JPEG.
+    perceptual_hash: str | None  #: Hexadecimal, alike for pictures that look alike; None for a blank one.
+    flags: tuple[PictureFlag, ...]  #: What there is against it.
 
 
 def verify_image(data: bytes, settings: Settings) -> VerifiedImage:
@@ -115,13 +119,14 @@ def verify_image(data: bytes, settings: Settings) -> VerifiedImage:
             # A JPEG comes out smaller and sooner this way, and still every block of it is decoded.
             image.draft(None, DRAFT)
             image.load()  # `verify()` would pass half a JPEG
-            thumbnail = thumbnail_of(image)
+            small = small_of(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_many_pixels(limit) from None
     except UnidentifiedImageError:
         raise _not_taken(data) from None
     except _DAMAGE:
         raise failed(ErrorType.CORRUPT_IMAGE, "The picture is damaged or ends too early.") from None
+    look = look_at(small, width, height)
     return VerifiedImage(
         width=width,
         height=height,
@@ -129,7 +134,9 @@ def verify_image(data: bytes, settings: Settings) -> VerifiedImage:
         extension=extension,
         content_type=content_type,
         content_hash=hashlib.sha256(data).hexdigest(),
-        thumbnail=thumbnail,
+        thumbnail=encoded(small),
+        perceptual_hash=look.perceptual_hash,
+        flags=look.flags,
     )
 
 

@@ -44,6 +44,7 @@ from ops_core.actions.retries import (
     submit_retry,
 )
 from ops_core.actions.retry_control import cancel_retry, pause_retry, resume_retry
+from ops_core.actions.stores import move_store, preview_move
 
 __all__ = [
     "AlreadyOpen",
@@ -71,10 +72,12 @@ __all__ = [
     "find_missing_ids",
     "find_venue_ids",
     "forbid_copies",
+    "move_store",
     "pause_provider",
     "pause_retry",
     "photo_address",
     "preview_missing_ids",
+    "preview_move",
     "preview_retry",
     "ready",
     "rerun_failed",

@@ -14,7 +14,6 @@ from ops_core.db import audit, stored_files
 from ops_core.domain.access import Actor, Role
 from ops_core.domain.store_moves import MoveReport
 from ops_core.settings import get_settings
-from ops_core.work import move_store as work
 
 
 def preview_move(engine: Engine, target: str, *, source: str | None = None) -> dict[str, int]:
@@ -44,6 +43,9 @@ def move_store(
         raise Refused("A move needs two stores: choose another one to move from, or leave it out.")
     if limit is not None and limit < 1:
         raise Refused("The limit must be at least 1.")
+    # imported here: what decodes pictures is much to load for pages, which call other actions
+    from ops_core.work import move_store as work
+
     _audit(engine, actor, scope, f"begun: {_in_words(preview_move(engine, target, source=source))}")
     try:
         report = asyncio.run(

@@ -71,11 +71,11 @@ def move(
     asks = not (yes or dry_run)
     if asks and not watching.on_a_terminal():
         raise Unclear("Nobody can be asked here: give --yes to move, or --dry-run to look only.")
-    from ops_core.actions.stores import preview_move
+    from ops_core import actions
     from ops_core.db.engine import get_engine
 
     engine = get_engine()
-    counts = preview_move(engine, to.value, source=source.value if source else None)
+    counts = actions.preview_move(engine, to.value, source=source.value if source else None)
     typer.echo(_found(counts, to, limit))
     if dry_run or not counts:
         return
@@ -100,13 +100,13 @@ def _moved(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from ops_core.actions.stores import move_store
+    from ops_core import actions
 
     columns = (TextColumn("Moving"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             row = bar.add_task("images", total=total)
-            return move_store(
+            return actions.move_store(
                 engine,
                 to.value,
                 actor=LOCAL,

@@ -18,8 +18,7 @@ from PIL import Image
 from sqlalchemy import Engine, Row, text
 from typer.testing import CliRunner
 
-from ops_core.actions import NotAllowed, Refused
-from ops_core.actions.stores import move_store, preview_move
+from ops_core.actions import NotAllowed, Refused, move_store, preview_move
 from ops_core.cli import app
 from ops_core.db import stored_files
 from ops_core.domain.access import LOCAL, Actor, Role

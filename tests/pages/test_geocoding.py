@@ -12,7 +12,7 @@ from ops_core.domain.access import Actor, Role
 from ops_core.domain.matches import Candidate, Refusal
 from ops_core.ui import frame, geocoding_cached, geocoding_list, sign_in
 from tests.support.app import open_app, texts
-from tests.support.factories import make_city, make_job, make_match, make_venue
+from tests.support.factories import make_city, make_job, make_job_provider, make_match, make_venue, settle
 
 pytestmark = pytest.mark.postgres
 
@@ -356,3 +356,37 @@ def test_viewers_see_all_and_can_do_nothing(venue):
     assert "takes the role operator" in button(app, f"{card_key(venue)}_0_this").help
     assert button(app, f"{card_key(venue)}_none").disabled
     assert len(table(app)) == 5
+
+
+def test_a_search_is_an_operation_that_tells_of_ids_and_not_of_images(venue, database):
+    with database.begin() as connection:
+        job = make_job(
+            connection,
+            venue,
+            kind="geocoding",
+            status="partial",
+            cost_usd=0.015,
+            meta={
+                "summary": "Id found at foursquare; nothing found at here",
+                "ids_found": 1,
+                "to_review": 0,
+                "not_found": 1,
+            },
+            settled=False,
+        )
+        make_job_provider(connection, job, "foursquare", reason="Clearly the best.")
+        make_job_provider(connection, job, "here", status="no_images", reason="The provider found nothing.")
+        settle(connection, job)
+    app = open_app("pages/operations.py", job=str(job.id))
+    assert not app.exception
+    said = texts(app)
+    assert "Geocoding" in said
+    assert r"Id found at foursquare; nothing found at here" in said
+    assert ":green-badge[:material/check_circle: Id found]" in said
+    assert ":gray-badge[:material/search_off: No id taken]" in said
+    assert r"The provider found nothing\." in said
+    assert "0 discovered" not in said
+    assert "listed" not in said
+    figures = {metric.label: metric.value for metric in app.metric}
+    assert (figures["Ids found"], figures["Not found"], figures["Cost"]) == ("1", "1", "\\$0.015")
+    assert "Id found at foursquare; nothing found at here" in list(app.dataframe[0].value["results"])

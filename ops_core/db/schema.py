@@ -523,6 +523,8 @@ class Image(Base):
             postgresql_where=text("perceptual_hash IS NOT NULL AND picture_id IS NULL"),
         ),
         Index("ix_images_flags", "flags", postgresql_using="gin", postgresql_where=text("flags <> '{}'")),
+        # how many copies are kept of each provider's photos
+        Index("ix_images_stored", "provider", postgresql_where=text("state = 'uploaded'")),
         # what is still to be moved from one store to another
         Index("ix_images_store", "store", "id", postgresql_where=text("state = 'uploaded'")),
     )

@@ -15,7 +15,7 @@ STORES: Sequence[str] = ("disk", "s3", "imagekit")
 
 
 def by_provider(connection: Connection) -> dict[str, int]:
-    """Photos of each provider that are in a store. One with few costs a walk over all images: cache it."""
+    """Photos of each provider that are in a store."""
     counted = _bounded(Image.provider == Provider.code)
     return {row.code: row.kept for row in connection.execute(select(Provider.code, counted.label("kept")))}
 

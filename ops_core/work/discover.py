@@ -15,6 +15,9 @@ from ops_core.work.session import Session
 
 __all__ = ["SOONEST", "Discovery", "discover"]
 
+#: What a provider must be able to do, as in `providers.capabilities`.
+PHOTOS = "photos"
+
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
@@ -32,12 +35,13 @@ class Discovery:
 
 
 async def discover(session: Session, venue: Venue, answered: Sequence[str]) -> Discovery:
-    """Ask every active provider that knows `venue`, except those that `answered` before."""
+    """Ask every active provider that lists photos and knows `venue`, except those that `answered` before."""
     codes = [
         code
         for code in session.providers
         if code in SOURCES
         and code not in answered
+        and PHOTOS in session.providers[code].capabilities
         and SOURCES[code].not_ready(session.settings) is None
         and SOURCES[code].knows(venue)
     ]

@@ -74,6 +74,7 @@ def make_provider(connection: Connection, **columns: Any) -> Row[Any]:
         "code": "foursquare",
         "name": "Foursquare",
         "priority": 5,
+        "capabilities": ["photos", "search"],
         "active": True,
         "per_second": None,
         "per_minute": None,
@@ -169,6 +170,7 @@ def make_image(connection: Connection, venue: Row[Any] | None = None, **columns:
         key = image_key(venue.id, venue.name, provider, provider_ref, "jpg")
         thumbnail = thumbnail_key(key)
         values |= {
+            "store": "disk",
             "storage_key": key,
             "url": f"{MEDIA}/{key}",
             "thumbnail_key": thumbnail,

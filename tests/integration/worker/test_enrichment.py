@@ -86,6 +86,19 @@ def test_costs_are_what_the_provider_charges_per_call(system: System) -> None:
     assert spent == system.value("SELECT sum(cost_usd) FROM rollups")
 
 
+def test_a_provider_that_is_to_list_no_photos_is_not_asked_for_any(system: System) -> None:
+    with system.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE providers SET capabilities = '[\"search\"]' WHERE code = 'google_places'"
+        )
+    (job_id,) = system.enqueue(system.add_venues(3)[-1:])
+    enrich.run(system.engine, system.settings, [job_id])
+
+    lines = system.rows("SELECT provider FROM job_providers WHERE job_id = :id", id=job_id)
+    assert {line.provider for line in lines} == {"wikimedia_commons"}
+    assert system.sandbox.log(provider="google_places") == []
+
+
 def test_a_rejected_key_is_an_error_and_never_no_images(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:

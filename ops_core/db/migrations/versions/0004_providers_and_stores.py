@@ -136,6 +136,9 @@ def _pictures() -> None:
         postgresql_where=sa.text("flags <> '{}'"),
     )
     op.create_index(
+        "ix_images_stored", "images", ["provider"], postgresql_where=sa.text("state = 'uploaded'")
+    )
+    op.create_index(
         "ix_images_store", "images", ["store", "id"], postgresql_where=sa.text("state = 'uploaded'")
     )
 
@@ -172,7 +175,7 @@ def _matches() -> None:
 def downgrade() -> None:
     op.drop_table("venue_matches")
     MATCH_STATE.drop(op.get_bind())
-    for name in ("store", "flags", "ungrouped", "picture_id"):
+    for name in ("store", "stored", "flags", "ungrouped", "picture_id"):
         op.drop_index(f"ix_images_{name}", table_name="images")
     for name in ("picture_id", "flags", "perceptual_hash", "store"):
         op.drop_column("images", name)

@@ -61,6 +61,7 @@ class Tried:
     failure: Failure | None = None
     request_id: int | None = None  #: The retry request it was made for.
     asked: bool = True  #: Whether its provider was spoken to.
+    answered: bool = False  #: Whether its provider delivered the file.
     calls: int = 0
     cost_usd: Decimal = Decimal(0)
     bytes: int = 0  #: Downloaded; 0 for a picture that the store held already.

@@ -32,6 +32,7 @@ class _Spent:
     photo: Caller
     listing: Caller
     asked: bool = False
+    answered: bool = False
     bytes: int = 0
 
     @property
@@ -62,7 +63,7 @@ async def try_(session: Session, image: ClaimedImage, job_id: int, *, request_id
             stored = await pictures.find(session.store, session.settings, image)
         if stored is None:
             data = await _download(session, image, spent)
-            spent.bytes = len(data)
+            spent.answered, spent.bytes = True, len(data)
             stored = await pictures.keep(session.store, session.settings, image, data)
     except Failed as error:
         failure = error.failure
@@ -83,6 +84,7 @@ async def try_(session: Session, image: ClaimedImage, job_id: int, *, request_id
         stored=stored,
         failure=failure,
         asked=spent.asked,
+        answered=spent.answered,
         calls=spent.calls,
         cost_usd=spent.cost_usd,
         bytes=spent.bytes,

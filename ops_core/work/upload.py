@@ -76,7 +76,8 @@ async def _bring_in_one(session: Session, image: ClaimedImage, which: _Which) ->
     except PutOff as error:
         await asyncio.to_thread(_put_off, session, image, error.seconds)
         return error.seconds
-    failure = tried.failure
+    # what goes wrong once the file is here is the store's doing, or the picture's
+    failure = tried.failure if tried.asked and not tried.answered else None
     if tried.asked:
         await session.permits.note(image.provider, failure)
     if failure and failure.error_type is ErrorType.RATE_LIMITED and failure.retry_after:

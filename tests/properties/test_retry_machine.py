@@ -190,6 +190,7 @@ class Retries(RuleBasedStateMachine):
     def _record(self, run: Run, image: ClaimedImage, error: ErrorType | None) -> None:
         now = datetime.now(UTC)
         stored = Stored(
+            store="disk",
             key=f"venues/{image.id}.jpg",
             url="/x",
             thumbnail_key="t",

@@ -93,6 +93,7 @@ def try_(database, job, image_ids, failure, override=False):
     for image in claimed:
         error = failure(image)
         stored = Stored(
+            store="disk",
             key=f"venues/{image.id}.jpg",
             url="/x",
             thumbnail_key="t",

@@ -69,7 +69,8 @@ def every_case(engine: Engine) -> dict[int, tuple[ImageState, ErrorType | None, 
 def finish(engine: Engine, image: ClaimedImage, error: ErrorType | None = None, **more: Any) -> set[int]:
     now = datetime.now(UTC)
     stored = Stored(
-        store="disk", key=f"k{image.id}", url="/u", thumbnail_key="t", thumbnail_url="/t", content_type="image/jpeg",
+        store="disk", key=f"k{image.id}", url="/u", thumbnail_key="t", thumbnail_url="/t",
+        content_type="image/jpeg",
         content_hash="0" * 64, width=10, height=10, bytes=3,
     )  # fmt: skip
     tried = Tried(

@@ -86,6 +86,53 @@ def test_costs_are_what_the_provider_charges_per_call(system: System) -> None:
     assert spent == system.value("SELECT sum(cost_usd) FROM rollups")
 
 
+def test_every_provider_is_asked_as_it_wants_and_paid_as_its_row_says(system: System) -> None:
+    ids = {
+        "google_places": "ChIJsandbox_every_provider_1",
+        "wikidata": "Q90000123",
+        "foursquare": "5f95a0c1e4b0c0a1b2c3d4e2",
+        "here": "here:pds:place:616u2yvh-every0",
+        "mapbox": "dXJuOm1ieHBvaTpldmVyeQ0",
+        "unsplash": "jazz club",
+    }
+    (venue_id,) = system.add_venues(1)
+    with system.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE venues SET provider_ids = %s", (json.dumps(ids),))
+        # prices that tell every kind of call apart
+        connection.exec_driver_sql("UPDATE providers SET listing_usd = 0.01, photo_usd = 0.0003")
+        connection.exec_driver_sql(
+            "UPDATE providers SET rehosting = 'reference_only' WHERE code = 'unsplash'"
+        )
+    settings = system.settings.model_copy(
+        update={"max_images_per_provider": 3, "max_images_per_venue": 100, "unsplash_access_key": "k"}
+    )
+    (job_id,) = system.enqueue([venue_id])
+    enrich.run(system.engine, settings, [job_id])
+
+    lines = {line.provider: line for line in system.rows("SELECT * FROM job_providers")}
+    assert lines.keys() == {code for code in ids if code != "wikidata"} | {"wikimedia_commons"}
+    assert {line.status for line in lines.values()} == {"success"}
+    total = Decimal(0)
+    for code, line in lines.items():
+        listings = len(system.sandbox.log(provider=code, kind="listing"))
+        # Google's photos are resolved by a paid call, and Unsplash wants to be told of each that is used
+        others = [
+            entry
+            for entry in system.sandbox.log(provider=code)
+            if entry["kind"] not in ("listing", "image") and code != "wikimedia_commons"
+        ]
+        if code == "wikimedia_commons":
+            listings = line.calls  # several small calls list one venue
+        assert line.calls == listings + len(others)
+        assert line.cost_usd == Decimal("0.01") * listings + Decimal("0.0003") * len(others)
+        total += line.cost_usd
+    (job,) = system.rows("SELECT * FROM jobs WHERE id = :id", id=job_id)
+    assert job.cost_usd == total
+    stored = {row.provider for row in system.rows("SELECT provider FROM images WHERE state = 'uploaded'")}
+    assert stored == lines.keys() - {"unsplash"}
+    system.agree()
+
+
 def test_a_provider_that_is_to_list_no_photos_is_not_asked_for_any(system: System) -> None:
     with system.engine.begin() as connection:
         connection.exec_driver_sql(

@@ -51,7 +51,8 @@ def _preview(names: Mapping[str, str]) -> None:
         st.markdown("No id is missing that was not searched for within 30 days, or decided by a person.")
         return
     more = f", the first {USUAL_LIMIT} of more" if found.more else ""
-    st.markdown(f"**{counted(len(found.venues), 'venue')}** lack an id{more}.")
+    verb = "lacks" if len(found.venues) == 1 else "lack"
+    st.markdown(f"**{counted(len(found.venues), 'venue')}** {verb} an id{more}.")
     lines = [
         f"{badges.provider_badge(code, names)} {_searches(count)}" for code, count in found.searches.items()
     ]

@@ -29,7 +29,7 @@ def test_missing_ids_are_found_and_the_unclear_one_is_chosen_by_a_click(
         expect(tab.page.get_by_text("Nothing was searched for yet")).to_be_visible()
 
         tab.page.get_by_role("button", name="Find missing ids").click()
-        expect(tab.page.get_by_text("1 venue lack an id")).to_be_visible()
+        expect(tab.page.get_by_text("1 venue lacks an id")).to_be_visible()
         tab.page.get_by_role("button", name="Search for 1 venue").click()
         expect(tab.page.get_by_text("1 search queued")).to_be_visible()
 

@@ -3,11 +3,11 @@
 The map, from the ground up; each layer uses only those above it in this list.
 
     settings        every setting, with a help line
-    domain/         values and pure rules: errors, images, jobs, filters, retries, access, quality, ...
+    domain/         values and pure rules: errors, images, jobs, retries, providers, matches, pictures, redaction, ...
     db/             the tables and every SQL question: schema, migrations, then one module a noun
-    providers/      outside photo sources, one module each, behind one protocol; safe fetching; redaction
-    storage/        image stores behind one protocol
-    work/           the verbs: enrich, upload, verify, retry, cleanup, dispatch, rate_limits, first_start
+    providers/      outside photo sources, one module each, behind one protocol; safe fetching
+    storage/        image stores behind one protocol: disk, S3, ImageKit
+    work/           the verbs: enrich, geocode, upload, verify, retry, cleanup, move_store, dispatch, ...
     tasks/          the Celery app and tasks of a few lines that call work/
     actions/        what a person can do, one function each: buttons, command line and notebooks call these
     analytics/      questions as pandas frames, charts, exports, and the one palette
@@ -16,7 +16,7 @@ The map, from the ground up; each layer uses only those above it in this list.
     sandbox/        a local world of providers that draw photos and fail on purpose
     importers/      venues from CSV and JSON lines
     notebook        retries in a person's words, for Python notebooks: `preview_retry`, `submit_retry`
-    commands/       the retry commands of the command line
+    commands/       the larger commands of the command line: retries, searches, providers, the store
     cli             the `venue-ops` command
 
 The row in PostgreSQL is the truth; a Celery message only says that there is something to look at.

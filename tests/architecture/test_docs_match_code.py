@@ -15,6 +15,9 @@ from ops_core.domain.circuits import CircuitState
 from ops_core.domain.errors import Classification, ErrorType
 from ops_core.domain.images import MOVES, ImageState
 from ops_core.domain.jobs import FINISHED_STATES, JobKind, JobState, JobStatus
+from ops_core.domain.matches import MatchState
+from ops_core.domain.pictures import PictureFlag
+from ops_core.domain.providers import Copies, Rehosting
 from ops_core.domain.retries import ItemState, RequestState
 from ops_core.domain.retry_plan import SkipReason
 
@@ -33,6 +36,10 @@ SECTIONS = {
     "Kinds of jobs": JobKind,
     "States of a job": JobState,
     "Statuses of a job": JobStatus,
+    "What a provider's terms say about copies": Copies,
+    "Policies for a provider's photos": Rehosting,
+    "States of a match": MatchState,
+    "Flags of a picture": PictureFlag,
 }
 
 

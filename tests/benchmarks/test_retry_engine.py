@@ -64,12 +64,6 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.monotonic() - began
 
 
-@pytest.fixture(autouse=True)
-def google_may_be_copied(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VENUE_OPS_GOOGLE_PLACES_STORE_PHOTOS", "true")
-    get_settings.cache_clear()
-
-
 def test_preview_and_submit_of_everything(database: Engine) -> None:
     fill(database, venues=60_000, failures=500_000)
     first = seconds(lambda: actions.preview_retry(database, ALL))

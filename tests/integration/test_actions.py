@@ -15,10 +15,10 @@ from sqlalchemy import Engine, text
 from ops_core import actions
 from ops_core.domain.access import LOCAL, Actor, Role
 from ops_core.domain.errors import ErrorType
+from ops_core.domain.provider_edits import ProviderEdit
 from ops_core.domain.retries import Scope
 from ops_core.domain.retry_options import Options, When
 from ops_core.domain.retry_plan import RetryPlan, SkipReason
-from ops_core.settings import get_settings
 from tests.support.factories import make_image, make_job, make_venue
 
 pytestmark = pytest.mark.postgres
@@ -26,6 +26,7 @@ pytestmark = pytest.mark.postgres
 ANNA = Actor("anna", Role.OPERATOR)
 VIEWER = Actor("vera", Role.VIEWER)
 ALL = Scope(everything=True)
+EDIT = ProviderEdit(active=False, priority=7, capabilities=frozenset({"photos"}))
 
 
 def rows(engine: Engine, question: str) -> list[tuple]:
@@ -54,18 +55,52 @@ ACTIONS: dict[str, Callable[[Engine, Actor], Any]] = {
     "resume_retry": lambda engine, actor: actions.resume_retry(engine, 1, actor=actor),
     "cancel_retry": lambda engine, actor: actions.cancel_retry(engine, 1, actor=actor),
     "close_circuit": lambda engine, actor: actions.close_circuit(engine, "google_places", actor=actor),
+    "pause_provider": lambda engine, actor: actions.pause_provider(
+        engine, "google_places", actor=actor, minutes=5, reason="tests"
+    ),
+    "resume_provider": lambda engine, actor: actions.resume_provider(engine, "google_places", actor=actor),
+    "find_venue_ids": lambda engine, actor: actions.find_venue_ids(engine, [1], actor=actor),
+    "find_missing_ids": lambda engine, actor: actions.find_missing_ids(engine, actor=actor),
+    "choose_match": lambda engine, actor: actions.choose_match(engine, 1, "google_places", None, actor=actor),
 }
-
-
-@pytest.fixture(autouse=True)
-def google_may_be_copied(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VENUE_OPS_GOOGLE_PLACES_STORE_PHOTOS", "true")
-    get_settings.cache_clear()
+#: Those that take an admin.
+FOR_ADMINS: dict[str, Callable[[Engine, Actor], Any]] = {
+    "edit_provider": lambda engine, actor: actions.edit_provider(
+        engine, "google_places", EDIT, actor=actor, seen=EDIT
+    ),
+    "allow_copies": lambda engine, actor: actions.allow_copies(
+        engine, "google_places", actor=actor, reason="tests"
+    ),
+    "forbid_copies": lambda engine, actor: actions.forbid_copies(engine, "google_places", actor=actor),
+    "move_store": lambda engine, actor: actions.move_store(engine, "s3", actor=actor),
+}
+#: Those that only look.
+LOOKS = {
+    "choose_off_peak",
+    "photo_address",
+    "preview_missing_ids",
+    "preview_move",
+    "preview_retry",
+    "ready",
+}
 
 
 def test_every_action_is_tried_here() -> None:
     values = {name for name in actions.__all__ if name[0].isupper()}
-    assert set(ACTIONS) == set(actions.__all__) - values - {"preview_retry", "choose_off_peak"}
+    assert ACTIONS.keys() | FOR_ADMINS.keys() == set(actions.__all__) - values - LOOKS
+
+
+@pytest.mark.parametrize("name", FOR_ADMINS)
+@pytest.mark.parametrize("role", [Role.GUEST, Role.VIEWER, Role.OPERATOR])
+def test_who_is_no_admin_changes_no_setting_and_the_attempt_is_kept(
+    database: Engine, name: str, role: Role
+) -> None:
+    before = rows(database, "SELECT * FROM providers ORDER BY code")
+    with pytest.raises(actions.NotAllowed, match=f"takes the role admin, and yours is {role.word}"):
+        FOR_ADMINS[name](database, Actor("vera", role))
+    refused = ("vera", name, f"refused: takes the role admin, has {role.word}")
+    assert rows(database, "SELECT actor, action, outcome FROM audit") == [refused]
+    assert rows(database, "SELECT * FROM providers ORDER BY code") == before
 
 
 @pytest.mark.parametrize("name", ACTIONS)

@@ -68,7 +68,6 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 @pytest.fixture
 def failures(database: Engine, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Two venues in two cities: three time-outs and a missing photo at one, a rate limit at the other."""
-    monkeypatch.setenv("VENUE_OPS_GOOGLE_PLACES_STORE_PHOTOS", "true")
     with database.begin() as connection:
         first, second = make_venue(connection), make_venue(connection)
         for error in [*[ErrorType.NETWORK_TIMEOUT] * 3, ErrorType.NOT_FOUND]:
@@ -155,7 +154,10 @@ def test_a_plan_is_printed_with_what_it_leaves_out_and_what_to_expect(
         ([], "Say what to retry"),
         (["--all", "--venue", "1"], "names everything and venues or what failed"),
         (["--image", "1", "--job", "2"], "names images and operations"),
-        (["--provider", "foursquare"], "Known: google_places, wikimedia_commons."),
+        (
+            ["--provider", "yelp"],
+            "Known: google_places, wikimedia_commons, here, mapbox, foursquare, unsplash.",
+        ),
         (["--error-type", "rate_limit"], "Did you mean rate_limited? Known: rate_limited, network_timeout"),
         (["--city", "Atlantis"], 'There is no city "Atlantis"'),
         (["--since", "yesterday"], '"yesterday" is no time'),

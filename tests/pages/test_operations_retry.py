@@ -16,12 +16,6 @@ pytestmark = pytest.mark.postgres
 PAGE = "pages/operations.py"
 
 
-@pytest.fixture(autouse=True)
-def may_store(monkeypatch):
-    """The owner has it in writing that photos of Google Places may be kept."""
-    monkeypatch.setenv("VENUE_OPS_GOOGLE_PLACES_STORE_PHOTOS", "true")
-
-
 @pytest.fixture
 def job(database):
     """An enrichment that left two retryable, one permanent and one ambiguous failure."""

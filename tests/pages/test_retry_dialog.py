@@ -25,12 +25,6 @@ PAGE = "pages/operations.py"
 WARSAW = ZoneInfo("Europe/Warsaw")
 
 
-@pytest.fixture(autouse=True)
-def may_store(monkeypatch):
-    """The owner has it in writing that photos of Google Places may be kept."""
-    monkeypatch.setenv("VENUE_OPS_GOOGLE_PLACES_STORE_PHOTOS", "true")
-
-
 @pytest.fixture
 def job(database):
     """An enrichment that left three retryable, one permanent and one ambiguous failure."""

@@ -216,7 +216,7 @@ class Retries(RuleBasedStateMachine):
     def _end(self, run: Run) -> None:
         session = SimpleNamespace(engine=self.engine)
         try:
-            wait = retry._finish(session, run.job, {}, ["google_places", "wikimedia_commons"])
+            wait = retry._finish(session, run.job, {}, {})
             if wait is not None:
                 with self.engine.begin() as connection:
                     jobs.put_off(connection, run.job, wait)
@@ -305,7 +305,6 @@ class Retries(RuleBasedStateMachine):
 def test_no_order_of_events_stores_or_counts_an_image_twice(
     database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("VENUE_OPS_GOOGLE_PLACES_STORE_PHOTOS", "true")
     monkeypatch.setenv("VENUE_OPS_GOOGLE_PLACES_API_KEY", "sandbox")
     monkeypatch.setenv("VENUE_OPS_SANDBOX_URL", "http://127.0.0.1:9")
     get_settings.cache_clear()

@@ -12,7 +12,7 @@ from sqlalchemy import CTE, Connection, Select, case, func, literal, select, tru
 from sqlalchemy.dialects.postgresql import JSONB, distinct_on
 from sqlalchemy.engine import RowMapping
 
-from ops_core.db.schema import Attempt, City, Image, Job, JobProvider, Venue
+from ops_core.db.schema import Attempt, City, Image, Job, JobProvider, Picture, Venue
 from ops_core.domain.errors import TRANSIENT_TYPES
 from ops_core.domain.images import MAX_RETRIES, AttemptOutcome, ImageState
 
@@ -193,8 +193,11 @@ def uploaded_images(connection: Connection, job_id: int, limit: int = 8) -> Sequ
             Image.attribution_url,
             Image.license,
             Image.license_url,
+            Image.flags,
+            Picture.venues.label("picture_venues"),
         )
         .join(ends, ends.c.image_id == Image.id)
+        .outerjoin(Picture, Picture.id == Image.picture_id)
         .where(ends.c.outcome == AttemptOutcome.UPLOADED, Image.state == ImageState.UPLOADED)
         .order_by(Image.position, Image.id)
         .limit(limit)

@@ -30,14 +30,14 @@ _UNGROUPED = text("""
 
 _ALIKE = text("""
     -- OFFSET 0: first the slices of all hashes, then one by one the few pictures with enough in common
-    SELECT found.hash, known.id, known.perceptual_hash
-    FROM (SELECT wanted.hash, alike.picture_id
-          FROM unnest(CAST(:hashes AS text[]), CAST(:bands AS smallint[]), CAST(:bits AS bigint[]))
-               AS wanted(hash, band, bits)
+    SELECT found.place, known.id, known.perceptual_hash
+    FROM (SELECT wanted.place, alike.picture_id
+          FROM unnest(CAST(:places AS int[]), CAST(:bands AS smallint[]), CAST(:bits AS bigint[]))
+               AS wanted(place, band, bits)
           CROSS JOIN LATERAL (SELECT picture_id FROM picture_bands
                               WHERE band = wanted.band AND bits = wanted.bits
                               ORDER BY picture_id LIMIT :most) AS alike
-          GROUP BY wanted.hash, alike.picture_id HAVING count(*) >= :shared OFFSET 0) AS found
+          GROUP BY wanted.place, alike.picture_id HAVING count(*) >= :shared OFFSET 0) AS found
     CROSS JOIN LATERAL (SELECT id, perceptual_hash FROM pictures
                         WHERE pictures.id = found.picture_id OFFSET 0) AS known
 """)
@@ -123,11 +123,12 @@ def ungrouped(connection: Connection, limit: int) -> list[Ungrouped]:
 
 def alike(connection: Connection, hashes: Iterable[str]) -> dict[str, list[Known]]:
     """For each hash the pictures that have enough slices in common with it; `is_same` has the last word."""
-    wanted = [(each, band, bits) for each in dict.fromkeys(hashes) for band, bits in enumerate(bands(each))]
+    asked = list(dict.fromkeys(hashes))
+    wanted = [(place, *band) for place, each in enumerate(asked) for band in enumerate(bands(each))]
     rows = connection.execute(
         _ALIKE,
         {
-            "hashes": [each for each, _, _ in wanted],
+            "places": [place for place, _, _ in wanted],
             "bands": [band for _, band, _ in wanted],
             "bits": [bits for _, _, bits in wanted],
             "most": MOST_ALIKE,
@@ -136,7 +137,7 @@ def alike(connection: Connection, hashes: Iterable[str]) -> dict[str, list[Known
     )
     found: dict[str, list[Known]] = {}
     for row in rows:
-        found.setdefault(row.hash, []).append(Known(row.id, row.perceptual_hash))
+        found.setdefault(asked[row.place], []).append(Known(row.id, row.perceptual_hash))
     return found
 
 

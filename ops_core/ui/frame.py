@@ -27,6 +27,7 @@ PAGES = (
     ("Operations", "pages/operations.py", ":material/photo_library:"),
     ("Retries", "pages/retries.py", ":material/replay:"),
     ("Geocoding", "pages/geocoding.py", ":material/travel_explore:"),
+    ("Picture quality", "pages/quality.py", ":material/compare:"),
     ("Admin", "pages/admin.py", ":material/settings:"),
 )
 #: Pages that only admins are led to; `open_page` is what keeps others out.

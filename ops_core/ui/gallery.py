@@ -16,6 +16,7 @@ from ops_core.ui.address import media_is_served
 from ops_core.ui.fine_print import fine_print
 from ops_core.ui.markdown import link, plain
 from ops_core.ui.provider_photos import photo_path
+from ops_core.ui.quality_marks import image_badges
 
 #: Photos shown at first, and how many more with each click.
 FIRST, STEP = 8, 24
@@ -78,13 +79,18 @@ def _reference(image: Mapping[str, Any], alt: str) -> None:
 
 
 def gallery(images: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> None:
-    """A responsive grid of thumbnails; each shows who made it and opens the photo."""
+    """A responsive grid of thumbnails; each shows who made it and opens the photo.
+
+    Images with their `venue` and `city` lead there, and `image_badges` says what they may have besides.
+    """
     with st.grid("auto", min_column_width=125, gap="small"):
         for number, image in enumerate(images, start=1):
             provider = names.get(image["provider"], image["provider"])
             with st.container(gap="xxsmall"):
-                _thumbnail(image, f"Photo {number} from {provider}")
-                st.markdown(badges.provider_badge(image["provider"], names))
+                thumbnail(image, f"Photo {number} from {provider}")
+                if image.get("venue"):
+                    _venue(image)
+                st.markdown(" ".join([badges.provider_badge(image["provider"], names), *image_badges(image)]))
                 fine_print(_credit(image), _measures(image))
 
 
@@ -92,7 +98,18 @@ def _show_more(key: str) -> None:
     st.session_state[key] += STEP
 
 
-def _thumbnail(image: Mapping[str, Any], alt: str) -> None:
+def _venue(image: Mapping[str, Any]) -> None:
+    """Where the photo belongs; a click shows what happened to that venue's images."""
+    st.page_link(
+        "pages/operations.py",
+        label=plain(image["venue"]),
+        help=f"{plain(image['city'])}, venue {image['venue_id']}: all its operations",
+        query_params={"venue": str(image["venue_id"]), "period": "all"},
+    )
+
+
+def thumbnail(image: Mapping[str, Any], alt: str) -> None:
+    """The image's thumbnail, which opens the photo; what is missing is said in its place."""
     if not _is_elsewhere(image["thumbnail_url"]):
         settings = get_settings()
         file = settings.store_path / (image["thumbnail_key"] or "")

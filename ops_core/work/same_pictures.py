@@ -18,7 +18,7 @@ from ops_core.domain.pictures import SHARED_BANDS, bands, distance, is_same
 #: Images that are compared in one transaction.
 BATCH = 500
 #: Seconds after which a round begins no further batch: the dispatcher has other things to do.
-ROUND_SECONDS = 0.5
+ROUND_SECONDS = 0.3
 
 
 def group(engine: Engine) -> int:

@@ -20,6 +20,7 @@ from ops_core.settings import Settings, get_settings
 from tests.support.folders import open_folder
 from tests.support.imagekit_server import ImageKitServer, running_imagekit
 from tests.support.postgres import TestServer
+from tests.support.rclone_server import RcloneServer, running_rclone
 from tests.support.sandbox import SandboxProcess
 from tests.support.system import System
 
@@ -121,6 +122,19 @@ def s3(s3_server: S3Server) -> S3Server:
     """An S3 service with an empty bucket."""
     s3_server.reset()
     return s3_server
+
+
+@pytest.fixture(scope="session")
+def rclone_server() -> Iterator[RcloneServer]:
+    with running_rclone() as running:
+        yield running
+
+
+@pytest.fixture
+def rclone(rclone_server: RcloneServer) -> RcloneServer:
+    """A real S3 service, over a disk, with an empty bucket."""
+    rclone_server.reset()
+    return rclone_server
 
 
 @pytest.fixture(scope="session")

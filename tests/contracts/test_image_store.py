@@ -21,15 +21,19 @@ from ops_core.storage.store import PROVIDER_CODES, Missing, Store, image_key, th
 from ops_core.storage.thumbnails import HEIGHT, WIDTH
 from tests.support.imagekit_server import ImageKitServer
 from tests.support.photos import jpeg
+from tests.support.rclone_server import RcloneServer
 from tests.support.s3_server import S3Server
 
 KEY = image_key(7, "Café Łódź", "wikimedia_commons", "File:A.jpg", "jpg")
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
+#: The s3 store at a real service; at moto otherwise.
+AT_RCLONE = "s3 at rclone"
 #: Opens a store by the settings of everything there is.
 STORES: dict[str, Callable[[Settings], Store]] = {
     "disk": lambda everything: open_named(everything, "disk"),
     "s3": lambda everything: open_named(everything, "s3"),
+    AT_RCLONE: lambda everything: open_named(everything, "s3"),
     "s3 with a public address": lambda everything: open_named(
         everything.model_copy(update={"s3_public_url": "https://images.example.org/team/"}), "s3"
     ),
@@ -38,9 +42,18 @@ STORES: dict[str, Callable[[Settings], Store]] = {
 }
 
 
+@pytest.fixture(params=sorted(STORES))
+def kind(request: pytest.FixtureRequest) -> str:
+    """Which of STORES."""
+    return request.param
+
+
 @pytest.fixture
-def everything(tmp_path: Path, s3: S3Server, imagekit: ImageKitServer) -> Settings:
+def everything(
+    request: pytest.FixtureRequest, kind: str, tmp_path: Path, imagekit: ImageKitServer
+) -> Settings:
     """The settings of every store."""
+    s3: S3Server | RcloneServer = request.getfixturevalue("rclone" if kind == AT_RCLONE else "s3")
     return Settings(store_dir=tmp_path / "store", **s3.settings, **imagekit.settings)
 
 
@@ -51,10 +64,10 @@ def run() -> Iterator[Run]:
         yield runner.run
 
 
-@pytest.fixture(params=sorted(STORES))
-def store(request: pytest.FixtureRequest, everything: Settings, run: Run) -> Iterator[Store]:
+@pytest.fixture
+def store(kind: str, everything: Settings, run: Run) -> Iterator[Store]:
     async def opened() -> Store:
-        return STORES[request.param](everything)
+        return STORES[kind](everything)
 
     made = run(opened())
     yield made

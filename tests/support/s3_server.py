@@ -1,7 +1,8 @@
-"""An S3 service on 127.0.0.1 that checks keys, signatures and rights.
+"""An S3 service on 127.0.0.1 that checks keys, signatures and rights by action, and shows what it was sent.
 
-It is moto's: in memory, and the one S3 server that comes as a small Python package. It is not a real
-team's service: it neither throttles nor cuts connections, so tests of that bring servers of their own.
+It is moto's: a model of AWS in memory, for tests of rights and of what objects are served with. A real
+service, over a disk and a process that can be killed, is in `rclone_server`; what the store keeps to is
+tried by both. Neither throttles nor cuts connections, so tests of that bring servers of their own.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ from ops_core.work import move_store as work
 from tests.support.factories import make_image, make_venue
 from tests.support.imagekit_server import ImageKitServer
 from tests.support.photos import jpeg
+from tests.support.rclone_server import RcloneServer
 from tests.support.s3_server import S3Server
 from tests.support.waiting import wait_until
 
@@ -144,6 +145,30 @@ def test_pictures_go_from_store_to_store_and_home_again(
     assert moved(database, "disk").moved == 7
     proven(database, "disk")
     assert rows(database) == before
+
+
+def test_a_real_service_holds_the_very_bytes_of_the_disk_and_gives_them_back_if_they_are_whole(
+    database: Engine, rclone: RcloneServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in rclone.settings.items():
+        monkeypatch.setenv(env_name(name), value)
+    get_settings.cache_clear()
+    images = stored(database, 6)
+    before, store_path = rows(database), get_settings().store_path
+    on_disk = {
+        path.relative_to(store_path).as_posix(): path.read_bytes() for path in store_path.rglob("*.jpg")
+    }
+    assert moved(database, "s3", delete_source=True).whole
+    proven(database, "s3")
+    assert rclone.objects() == on_disk
+    assert list(store_path.rglob("*.jpg")) == []
+    damaged = images[2]
+    rclone.damage(damaged.storage_key, on_disk[damaged.storage_key][:-1])
+    report = moved(database, "disk")
+    assert (report.moved, list(report.left.values())) == (5, [[damaged.id]])
+    after = rows(database)
+    assert after.pop(damaged.id).store == "s3"
+    assert after == {number: row for number, row in before.items() if number != damaged.id}
 
 
 def test_originals_stay_unless_they_are_to_go_and_go_only_when_the_copy_is_proven(

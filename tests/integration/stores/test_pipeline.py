@@ -14,6 +14,7 @@ from ops_core.storage.registry import open_store
 from ops_core.storage.store import thumbnail_key
 from ops_core.work import enrich
 from tests.support.imagekit_server import ImageKitServer
+from tests.support.rclone_server import RcloneServer
 from tests.support.s3_server import S3Server
 from tests.support.system import System
 
@@ -25,16 +26,15 @@ _LOST = text("""
 """)
 
 
-@pytest.fixture(params=["s3", "imagekit"])
-def settings(
-    request: pytest.FixtureRequest,
-    system: System,
-    s3: S3Server,
-    imagekit: ImageKitServer,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Settings:
-    """Those of the system, with the store in question."""
-    for name, value in {**s3.settings, **imagekit.settings, "store": request.param}.items():
+@pytest.fixture(
+    params=[("s3", "s3"), ("s3", "rclone"), ("imagekit", "imagekit")],
+    ids=["s3", "s3 at rclone", "imagekit"],
+)
+def settings(request: pytest.FixtureRequest, system: System, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Those of the system, with the store in question at the server in question."""
+    store, server_name = request.param
+    server: S3Server | RcloneServer | ImageKitServer = request.getfixturevalue(server_name)
+    for name, value in {**server.settings, "store": store}.items():
         monkeypatch.setenv(env_name(name), str(value))
     get_settings.cache_clear()
     return get_settings()

@@ -9,10 +9,10 @@ from random import Random
 
 from PIL import Image
 
-from ops_core.sandbox import indoors, outdoors
+from ops_core.sandbox import indoors, oddities, outdoors
 from ops_core.sandbox.brushes import film
 from ops_core.sandbox.draws import number
-from ops_core.sandbox.world import Photo
+from ops_core.sandbox.world import Oddity, Photo
 
 #: Longest side really drawn, pixels. Larger photos are stated and asked for as such, but a picture of this
 #: size serves every screen and keeps a drawing at a few milliseconds.
@@ -59,7 +59,7 @@ class Pictures:
     def get(self, photo: Photo, max_width: int, max_height: int | None = None, as_format: str = "") -> bytes:
         """The photo within `max_width` x `max_height`, in its own format or `as_format`.
 
-        The picture has the photo's proportions and is never larger than the photo.
+        The picture has the photo's proportions and is never larger than the photo; the card has its own.
         """
         width = max_width if max_height is None else min(max_width, max_height * photo.width // photo.height)
         form = as_format or photo.format
@@ -77,26 +77,38 @@ class Pictures:
         return data
 
     def _draw(self, photo: Photo, width: int, form: str) -> bytes:
-        seed = number(self._seed, "picture", photo.provider, photo.subject, photo.index)
+        index = 0 if photo.oddity is Oddity.REPEATED else photo.index
+        seed = number(self._seed, "picture", photo.provider, photo.subject, index)
         if form == "svg":
             return _SVG.format(w=photo.width, h=photo.height, a=seed & 0xFFFFFF, b=seed >> 40).encode()
         height = max(1, round(photo.height * width / photo.width))
-        rng = Random(seed)
-        scene = _SCENES[rng.randrange(len(_SCENES))]
-        # a scene needs room for its parts: tiny pictures are drawn larger and scaled down
-        picture = film(scene(rng, max(width, SMALLEST_SCENE), max(height, SMALLEST_SCENE)))
-        if picture.size != (width, height):
-            picture = picture.resize((width, height))
-        out = io.BytesIO()
-        if form == "jpeg":
-            picture.save(out, "JPEG", quality=82)
-        elif form == "png":
-            picture.save(out, "PNG", compress_level=1)
+        if photo.oddity is Oddity.CARD:
+            picture = oddities.card()
+        elif photo.oddity is Oddity.BLANK:
+            picture = oddities.blank(width, height)
         else:
-            picture.save(out, "WEBP", quality=75, method=0)
+            picture = _scene(Random(seed), width, height)
+        out = io.BytesIO()
+        # the same picture for several photos, but a file of its own for each
+        mark = {"exif": oddities.mark(photo.subject, photo.index)} if photo.oddity else {}
+        if form == "jpeg":
+            picture.save(out, "JPEG", quality=82, **mark)
+        elif form == "png":
+            picture.save(out, "PNG", compress_level=1, **mark)
+        else:
+            picture.save(out, "WEBP", quality=75, method=0, **mark)
         return out.getvalue()
+
+
+def _scene(rng: Random, width: int, height: int) -> Image.Image:
+    scene = _SCENES[rng.randrange(len(_SCENES))]
+    # a scene needs room for its parts: tiny pictures are drawn larger and scaled down
+    picture = film(scene(rng, max(width, SMALLEST_SCENE), max(height, SMALLEST_SCENE)))
+    return picture if picture.size == (width, height) else picture.resize((width, height))
 
 
 def _drawn_width(photo: Photo, width: int, form: str) -> int:
     side = DRAWN_SIDE if form == "jpeg" else DRAWN_SIDE_SLOW
+    if photo.oddity is Oddity.TINY:
+        side = oddities.TINY_SIDE
     return max(1, min(width, photo.width, side, side * photo.width // photo.height))

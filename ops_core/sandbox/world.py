@@ -7,7 +7,8 @@ the same photos in every run and on every machine.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import lru_cache
 
 from ops_core.sandbox.draws import draw
@@ -58,6 +59,24 @@ LICENSES: tuple[tuple[str, str], ...] = (
 )
 
 
+class Oddity(StrEnum):
+    """What a listed photo turns out to be instead of a photo of its own."""
+
+    CARD = "card"  #: The "no image" card that venues without a photo share.
+    BLANK = "blank"
+    TINY = "tiny"  #: Far smaller than stated.
+    REPEATED = "repeated"  #: The venue's first photo once more.
+
+
+#: Share of each among the photos after the first.
+ODD_SHARES: dict[Oddity, float] = {
+    Oddity.CARD: 0.02,
+    Oddity.BLANK: 0.01,
+    Oddity.TINY: 0.02,
+    Oddity.REPEATED: 0.02,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Photo:
     """One photo as its provider knows it."""
@@ -71,6 +90,7 @@ class Photo:
     author: str
     license: str
     license_url: str
+    oddity: Oddity | None = None
 
 
 class World:
@@ -90,6 +110,9 @@ class World:
         size, form, author, terms = draw(self.seed, "photo", provider, subject, index)
         width, height = SIZES[int(size * len(SIZES))]
         license_, url = LICENSES[int(terms * len(LICENSES))]
+        oddity = _oddity(draw(self.seed, "oddity", provider, subject, index)[0]) if index else None
+        if oddity is Oddity.REPEATED:
+            return replace(self._photo(provider, subject, 0), index=index, oddity=oddity)
         return Photo(
             provider=provider,
             subject=subject,
@@ -100,7 +123,16 @@ class World:
             author=AUTHORS[int(author * len(AUTHORS))],
             license=license_,
             license_url=url,
+            oddity=oddity,
         )
+
+
+def _oddity(drawn: float) -> Oddity | None:
+    for oddity, share in ODD_SHARES.items():
+        drawn -= share
+        if drawn < 0:
+            return oddity
+    return None
 
 
 def _format(drawn: float, provider: str, index: int) -> str:

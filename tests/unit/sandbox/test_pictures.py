@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from ops_core.sandbox.oddities import TINY_SIDE
 from ops_core.sandbox.pictures import _SCENES, CACHE_BYTES, Pictures
-from ops_core.sandbox.world import MOST_PHOTOS, SIZES, Photo, World
+from ops_core.sandbox.world import MOST_PHOTOS, ODD_SHARES, SIZES, Oddity, Photo, World
 
 PHOTO = Photo(
     provider="google_places",
@@ -76,6 +77,34 @@ def test_every_scene_can_be_drawn_in_every_shape(size: tuple[int, int]) -> None:
 def test_a_picture_stays_within_the_height_asked_for() -> None:
     tall = replace(PHOTO, width=3000, height=4000)
     assert opened(Pictures(7).get(tall, 1600, 400)).size == (300, 400)
+
+
+def test_a_few_photos_are_none_and_the_first_of_a_venue_always_is_one() -> None:
+    venues = [World(7).photos("google_places", f"ChIJ{number:020d}") for number in range(600)]
+    first = [venue[0] for venue in venues if venue]
+    others = [photo for venue in venues for photo in venue[1:]]
+    assert {photo.oddity for photo in first} == {None}
+    for oddity, share in ODD_SHARES.items():
+        found = sum(photo.oddity is oddity for photo in others) / len(others)
+        assert share / 2 < found < share * 2, oddity
+
+
+def test_odd_photos_are_the_shared_card_an_empty_a_tiny_or_the_first_picture_again() -> None:
+    pictures = Pictures(7)
+
+    def get(oddity: Oddity | None, **more: object) -> bytes:
+        return pictures.get(replace(PHOTO, oddity=oddity, **more), 640)
+
+    def pixels(data: bytes) -> bytes:
+        return opened(data).tobytes()
+
+    cards = [get(Oddity.CARD, index=3), get(Oddity.CARD, subject="another", index=5)]
+    assert pixels(cards[0]) == pixels(cards[1])
+    assert cards[0] != cards[1], "each photo is a file of its own"
+    assert len(opened(get(Oddity.BLANK, index=3)).getcolors() or ()) == 1
+    assert max(opened(get(Oddity.TINY, index=3)).size) == TINY_SIDE
+    again = pixels(get(Oddity.REPEATED, index=3))
+    assert again == pixels(get(None, index=0)) != pixels(get(None, index=3))
 
 
 def test_a_drawing_is_svg_and_its_thumbnail_is_png() -> None:

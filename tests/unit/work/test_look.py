@@ -11,7 +11,7 @@ from PIL import Image
 
 from ops_core.domain.pictures import LEAST_BITS_SET, SAME_BITS, PictureFlag, distance, is_same
 from ops_core.sandbox.pictures import Pictures
-from ops_core.sandbox.world import World
+from ops_core.sandbox.world import Oddity, World
 from ops_core.settings import Settings
 from ops_core.work.verify import VerifiedImage, verify_image
 from tests.support.cards import card, gradient, plain
@@ -90,7 +90,10 @@ def scenes() -> list[Image.Image]:
     """Photos as the sandbox draws them."""
     world, pictures = World(7), Pictures(7)
     listed = (
-        photo for number in itertools.count() for photo in world.photos("google_places", f"ChIJ{number:020d}")
+        photo
+        for number in itertools.count()
+        for photo in world.photos("google_places", f"ChIJ{number:020d}")
+        if not photo.oddity
     )
     files = [pictures.get(photo, 1600) for photo in itertools.islice(listed, 40)]
     return [Image.open(io.BytesIO(file)).convert("RGB") for file in files]
@@ -132,6 +135,20 @@ def test_no_photo_of_the_sandbox_is_taken_for_another(scenes: list[Image.Image])
     hashes = [hash_of(scene) for scene in scenes]
     assert [pair for pair in itertools.combinations(hashes, 2) if is_same(*pair)] == []
     assert all(seen(scene).flags == () for scene in scenes)
+
+
+@pytest.mark.parametrize(
+    ("oddity", "flags"),
+    [(Oddity.CARD, (F.PLACEHOLDER,)), (Oddity.BLANK, (F.BLANK,)), (Oddity.TINY, (F.TINY,))],
+)
+def test_what_the_sandbox_hands_out_in_place_of_photos_is_recognised(
+    oddity: Oddity, flags: tuple[F, ...]
+) -> None:
+    photos = (
+        photo for number in itertools.count() for photo in World(7).photos("here", f"here:pds:place:{number}")
+    )
+    odd = itertools.islice((photo for photo in photos if photo.oddity is oddity), 8)
+    assert {verify_image(Pictures(7).get(photo, 1600), SETTINGS).flags for photo in odd} == {flags}
 
 
 def test_cards_with_other_words_are_other_pictures_and_those_with_the_same_words_one() -> None:

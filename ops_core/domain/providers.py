@@ -129,6 +129,7 @@ class ProviderFacts:
     photo_hosts: tuple[str, ...] = ()  #: Where its photos are shown from; `*.` stands for any subdomain.
     keeps_address: bool = False  #: Whether a photo's address may be kept; if not, it is asked for when shown.
     illustrative: bool = False  #: Stock photos: not of the venue.
+    free: bool = False  #: It takes no money from anybody.
     credit: tuple[str, str] | None = None  #: Words and link to show beside every photo of it.
 
 
@@ -136,7 +137,7 @@ FACTS: Mapping[str, ProviderFacts] = {
     "google_places": ProviderFacts(
         photo_hosts=("*.googleusercontent.com",), credit=("Google Maps", "https://www.google.com/maps")
     ),
-    "wikimedia_commons": ProviderFacts(photo_hosts=("upload.wikimedia.org",), keeps_address=True),
+    "wikimedia_commons": ProviderFacts(photo_hosts=("upload.wikimedia.org",), keeps_address=True, free=True),
     "here": ProviderFacts(
         photo_hosts=("*.tripadvisor.com",), credit=("TripAdvisor", "https://www.tripadvisor.com")
     ),
@@ -151,6 +152,7 @@ FACTS: Mapping[str, ProviderFacts] = {
         photo_hosts=("images.unsplash.com",),
         keeps_address=True,
         illustrative=True,
+        free=True,
         credit=("Unsplash", "https://unsplash.com"),
     ),
 }

@@ -79,7 +79,7 @@ def draw(asked: Asked) -> None:
         if theirs is not None:
             fine_print(
                 f"Documented: priority {theirs.priority}; {providers_words.limits(theirs)}; "
-                f"{providers_words.prices(theirs)}"
+                f"{providers_words.prices(row.code, theirs)}"
             )
         save, cancel = st.columns(2)
         save.form_submit_button("Save", type="primary", width="stretch", on_click=_save, args=(asked,))

@@ -84,7 +84,7 @@ def _facts(row: ProviderRow) -> None:
     lines = (
         ("Asked for", f"{plain(provider_edits.asked_for(row.edit))}, priority {row.edit.priority}"),
         ("Limits", providers_words.limits(row.edit)),
-        ("Prices", providers_words.prices(row.edit)),
+        ("Prices", providers_words.prices(row.code, row.edit)),
     )
     st.markdown("  \n".join(f":gray[{name}] {words}" for name, words in lines))
 

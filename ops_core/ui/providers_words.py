@@ -6,7 +6,7 @@ from ops_core.db.health import COUNT_LIMIT
 from ops_core.db.provider_rows import ProviderRow
 from ops_core.domain import provider_edits
 from ops_core.domain.provider_edits import CAPABILITIES, ProviderEdit
-from ops_core.domain.providers import Copies, Rehosting
+from ops_core.domain.providers import Copies, Rehosting, facts_of
 from ops_core.domain.readiness import Readiness
 from ops_core.settings import Settings
 from ops_core.ui import badges
@@ -42,11 +42,11 @@ def limits(edit: ProviderEdit) -> str:
     return said if said == "no limit" else said.replace(" a", " calls a", 1)
 
 
-def prices(edit: ProviderEdit) -> str:
+def prices(code: str, edit: ProviderEdit) -> str:
     """What each call costs."""
     words = (("listing", edit.listing_usd), ("photo", edit.photo_usd), ("search", edit.search_usd))
     if not any(usd for _, usd in words):
-        return "free"
+        return "free" if facts_of(code).free else "none entered: they are in your contract"
     return ", ".join(f"{name} {plain(provider_edits.price(usd))}" for name, usd in words)
 
 

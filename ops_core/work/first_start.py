@@ -69,7 +69,8 @@ def sandbox_place_id(natural_key: str) -> str:
 def sandbox_ids(natural_key: str, name: str) -> dict[str, str]:
     """Made-up ids that only the sandbox knows; some are left out, so that there is something to search for.
 
-    Every tenth venue gets the words that stock photos are searched with.
+    Every tenth venue gets the words that stock photos are searched with: one that few providers know,
+    since photos of the venue itself come first.
     """
     digest = _digest(natural_key)
     mapbox = base64.urlsafe_b64encode(f"urn:mbxpoi:{digest}".encode()).decode().rstrip("=")
@@ -79,12 +80,13 @@ def sandbox_ids(natural_key: str, name: str) -> dict[str, str]:
         "here": f"here:pds:place:616u33db-{digest}",
         "mapbox": mapbox,
     }
+    lacked: tuple[str, ...] = ()
     if _share(natural_key, "stock photos") < STOCK_PHOTOS:
         ids["unsplash"] = name
-    if _share(natural_key, "lacks") < LACKING:
-        for code in LACKED[int(_share(natural_key, "what") * len(LACKED))]:
-            del ids[code]
-    return ids
+        lacked = LACKED[-1]
+    elif _share(natural_key, "lacks") < LACKING:
+        lacked = LACKED[int(_share(natural_key, "what") * len(LACKED))]
+    return {code: value for code, value in ids.items() if code not in lacked}
 
 
 def _digest(*words: str) -> str:

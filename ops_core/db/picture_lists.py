@@ -236,7 +236,7 @@ def counts(connection: Connection) -> Counts:
             SELECT EXISTS (SELECT 1 FROM pictures)
                        OR EXISTS (SELECT 1 FROM images WHERE flags <> '{{}}') AS compared,
                    {", ".join(columns)}, concerned.venues, concerned.images > :read AS venues_more
-            FROM (SELECT count(DISTINCT venue_id) AS venues, count(*) AS images
+            FROM (SELECT least(count(DISTINCT venue_id), :read) AS venues, count(*) AS images
                   FROM (SELECT held.venue_id
                         FROM ({_SEVERAL} ORDER BY venues DESC, id DESC LIMIT :read) AS repeated
                         CROSS JOIN LATERAL (SELECT venue_id FROM images

@@ -14,7 +14,10 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
-from ops_core.domain.redact import redact
+from ops_core.domain.redact import redact, redact_said
+
+#: What the names of our own loggers begin with.
+_OURS = "ops_core"
 
 
 def redact_logs() -> None:
@@ -28,28 +31,33 @@ def redact_logs() -> None:
 
 
 class CleanRecord(logging.LogRecord):
-    """A record whose message, arguments and traceback hold no secret."""
+    """A record whose message, arguments and traceback hold no secret.
+
+    Libraries print headers and answers as they came, so their lines lose every word that could be a key.
+    """
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         # some formatters print the arguments one by one
         if isinstance(self.args, Mapping):
-            self.args = {name: _clean(value) for name, value in self.args.items()}
+            self.args = {name: self._argument(value) for name, value in self.args.items()}
         elif self.args:
-            self.args = tuple(_clean(value) for value in self.args)
+            self.args = tuple(map(self._argument, self.args))
         if self.exc_info and self.exc_info[0] is not None:
             # formatters take this in place of a text of their own
-            self.exc_text = redact("".join(traceback.format_exception(*self.exc_info)).rstrip())
+            self.exc_text = self._clean("".join(traceback.format_exception(*self.exc_info)).rstrip())
         if self.stack_info:
-            self.stack_info = redact(self.stack_info)
+            self.stack_info = self._clean(self.stack_info)
 
     def getMessage(self) -> str:
         """The message with its arguments: a name and its secret may come together only here."""
-        return redact(super().getMessage())
+        return self._clean(super().getMessage())
 
+    def _clean(self, text: str) -> str:
+        return redact(text) if str(self.name).startswith(_OURS) else redact_said(text)
 
-def _clean(value: Any) -> Any:
-    return redact(value) if isinstance(value, str) else value
+    def _argument(self, value: Any) -> Any:
+        return self._clean(value) if isinstance(value, str) else value
 
 
 def _print_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -19,6 +19,10 @@ PLACEHOLDER = "REDACTED"
 #: A shorter value could be part of any word, characters.
 SHORTEST = 8
 
+#: Times one secret is looked for in one text that has it written in several ways.
+_TURNS = 8
+#: Stands between the readings of a text; no secret has it in it.
+_BETWEEN = "\0"
 _IN_JSON = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|(?=.))", re.DOTALL)
 
 
@@ -45,10 +49,17 @@ class Known:
         """`text` with the placeholder in place of each secret."""
         if not self._forms:
             return text
-        read = _read(text)
+        readings = _readings(text)
         for form, goes_on in self._forms:
-            if form in read:
-                text = _spelled(form, goes_on).sub(PLACEHOLDER, text)
+            for _ in range(_TURNS):
+                if form not in readings:
+                    break
+                text, found = _spelled(form, goes_on).subn(PLACEHOLDER, text)
+                if not found:
+                    # written in a way that no pattern follows: what is read in it stands for it then
+                    reading = next(each for each in readings.split(_BETWEEN) if form in each)
+                    text = reading.replace(form, PLACEHOLDER)
+                readings = _readings(text)
         return text
 
 
@@ -74,15 +85,18 @@ def _base64_cores(value: str) -> set[str]:
     return cores
 
 
-def _read(text: str) -> str:
-    """`text` as whoever decodes it reads it, in small letters."""
+def _readings(text: str) -> str:
+    """`text`, and what it is for whoever decodes it once or more often, all in small letters."""
+    readings = [text]
     for _ in range(5):  # an address may be encoded inside another, inside another
         if "%" not in text:
             break
         text = unquote(text, errors="replace")
-    if "\\" in text:
+        readings.append(text)
+    if "\\" in text or "&#" in text:
         text = _IN_JSON.sub(lambda match: chr(int(match[1], 16)) if match[1] else "", text)
-    return (html.unescape(text) if "&#" in text else text).lower()
+        readings.append(html.unescape(text))
+    return _BETWEEN.join(readings).lower()
 
 
 @lru_cache(maxsize=256)

@@ -29,10 +29,9 @@ _WHOLE_NAMES = frozenset(
 )
 #: A secret at the end of any name, as in GOOGLE_PLACES_API_KEY and X-Goog-Api-Key.
 _NAME_ENDINGS = re.compile(
-    r"(?:^|[_-])(?:(?:api|subscription|consumer|secret|private|signing)[_-]?key"
-    r"|(?:access|refresh|id|session|auth|oauth|bearer|security|private)[_-]?token"
-    r"|access[_-]?key(?:[_-]?id)?|secret[_-]?access[_-]?key|awsaccesskeyid"
-    r"|(?:client|app|consumer)?[_-]?secret|signature|password|passwd|passphrase|pwd)$"
+    r"(?:api[_-]?key|(?:access|refresh|session|auth|bearer|security)[_-]?token|access[_-]?key(?:[_-]?id)?"
+    r"|client[_-]?secret|(?:^|[_-])(?:(?:subscription|consumer|secret|private|signing)[_-]?key"
+    r"|(?:id|private)[_-]?token|(?:app|consumer)?[_-]?secret|signature|password|passwd|passphrase|pwd))$"
 )
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -68,7 +67,10 @@ _IN_WORDS = re.compile(
     r"""(?:\s{0,3}:\s{0,3}|\s{1,3})["'`(\[<“]?)(?=[a-z+/_.~-]{0,200}[0-9])[a-z0-9+/=_.~-]{16,}""",
     re.IGNORECASE,
 )
-_USER = re.compile(r"""(\b[a-z][a-z0-9+.-]{0,30}://)[^/?#\s"'<>]*@""", re.IGNORECASE)
+# without a scheme only with a password: `//@52.2,21.0` is a place on a map
+_USER = re.compile(
+    r"""(\b[a-z][a-z0-9+.-]{0,30}://)[^/?#\s"'<>]*@|(//)[^/?#\s"'<>:@]{1,200}:[^/?#\s"'<>]*@""", re.IGNORECASE
+)
 _ENCODED_USER = re.compile(
     rf"({_ESCAPE}3a(?:{_ESCAPE}2f){{2}})(?:(?!{_ESCAPE}(?:2f|3f|23|40))[^\s/?#&\"'<>])+({_ESCAPE}40)",
     re.IGNORECASE,
@@ -182,6 +184,10 @@ def _quoted_pairs(text: str) -> str:
     return "".join([*parts, text[done:]])
 
 
+def _users(text: str) -> str:
+    return _USER.sub(lambda match: f"{match[1] or match[2]}{PLACEHOLDER}@", text)
+
+
 def _headers(text: str) -> str:
     return _HEADER.sub(lambda match: f"{match[1] or match[2]}{PLACEHOLDER}", text)
 
@@ -194,7 +200,7 @@ def _steps(value: re.Pattern[str]) -> _Steps:
     named = partial(_parameters, plain_value=value)
     after_word = rf"\1{PLACEHOLDER}"
     return (
-        (("@",), partial(_USER.sub, rf"\1{PLACEHOLDER}@")),
+        (("@",), _users),
         (("%",), partial(_ENCODED_USER.sub, rf"\1{PLACEHOLDER}\2")),
         (('"', "'"), _quoted_pairs),
         (("authorization", "cookie", "x-"), _headers),

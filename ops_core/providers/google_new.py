@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.failures import Failure, failed
 from ops_core.domain.places import Venue
+from ops_core.domain.redact import holds_secret
 from ops_core.providers.found_places import SEARCH_RADIUS
 from ops_core.providers.google_shared import (
     CODE,
@@ -179,7 +180,8 @@ def _key(entry: Any) -> str | None:
     """What names the photo for good, as far as its links tell."""
     for field, pattern in (("flagContentUri", _FLAGGED_KEY), ("googleMapsUri", _MAPS_KEY)):
         link = dig(entry, field)
-        if isinstance(link, str) and (found := pattern.search(unquote(link[:4000]))):
+        found = pattern.search(unquote(link[:4000])) if isinstance(link, str) else None
+        if found is not None and not holds_secret(found[1]):
             return found[1]
     return None
 

@@ -10,6 +10,7 @@ from typing import Protocol
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.failures import Failed, Failure
 from ops_core.domain.places import slug
+from ops_core.domain.redact import holds_secret
 
 #: Two letters before the hash in a file name, so that people see where a picture came from.
 PROVIDER_CODES = {
@@ -24,10 +25,18 @@ PROVIDER_CODES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """Where an object really is: a store may have put it under another name than was asked for."""
+    """Where an object really is: a store may have put it under another name than was asked for.
+
+    Raises `Failed` if the name or the address holds a secret: both are kept, and shown.
+    """
 
     key: str
     url: str
+
+    def __post_init__(self) -> None:
+        if holds_secret(self.key) or holds_secret(self.url):
+            detail = "The image store signs its addresses, which may not be kept: make its files public."
+            raise Failed(Failure(ErrorType.STORE_ERROR, detail))
 
 
 class Missing(Failed):

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ops_core.domain.redact import PLACEHOLDER, redact, redact_url
+from ops_core.domain.redact import (
+    PLACEHOLDER,
+    holds_secret,
+    redact,
+    redact_all,
+    redact_said,
+    redact_url,
+)
 
 NAMES = [
     *(
@@ -25,7 +32,8 @@ NAMES = [
         "signature",
     ),
     *("sig", "ik-s", "session_token", "X-Amz-Signature", "X-Amz-Credential", "X-Amz-Security-Token"),
-    *("password", "GOOGLE_PLACES_API_KEY"),
+    *("password", "GOOGLE_PLACES_API_KEY", "accessToken", "clientSecret", "AWSAccessKeyId", "googleApiKey"),
+    *("secret_access_key", "app_code", "oauth_signature", "X-Goog-Signature", "subscription-key"),
 ]
 
 # begins with a letter that no harmless value holds, so that the two are never the same by chance
@@ -140,6 +148,58 @@ def test_what_looks_like_a_google_key_does_not_come_out(rest: str, around: str) 
     assert f"AIza{rest}" not in redact(f"{around} AIza{rest} {around}")
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "AIzaSyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY",
+        "AQ.Ab8RN6J2kq7xZ9vT2mR4wL8pN5bD3hJ6sF1yU",
+        "fsq3kQ7xZ9vT2mR4wL8pN5bD3hJ6sF1yU=",
+        "KQ7XZ9VT2MR4WL8PN5BD3HJ6SF1YU0GE4TA2BC8QWERTYUI1",
+        "private_kQ7xZ9vT2mR4wL8pN5bD3=",
+        "AKIAIOSFODNN7EXAMPLE",
+        "ASIAIOSFODNN7EXAMPLE",
+        "pk.eyJ1Ijoiam9obiIsImEiOiJjaXQifQ.kQ7xZ9vT2mR4wL8p",
+        "sk.eyJ1Ijoiam9obiIsImEiOiJjaXQifQ.kQ7xZ9vT2mR4wL8p",
+        "tk.eyJ1Ijoiam9obiIsImEiOiJjaXQifQ.kQ7xZ9vT2mR4wL8p",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.kQ7xZ9vT2mR4wL8p",
+        "ya29.a0AfH6SMBkQ7xZ9vT2mR4wL8pN5bD3",
+    ],
+)
+def test_keys_of_providers_are_known_by_their_look(key: str) -> None:
+    assert redact(f"it says {key}, sorry") == f"it says {PLACEHOLDER}, sorry"
+    assert holds_secret(f"https://photos.example.org/{key}/a.jpg")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "The API key {} is not valid.",
+        "token: {}",
+        "Bad credentials '{}'",
+        "the secret is {}",
+        "Authorization: Basic {}",
+        "sent Basic {} along",
+        "Client-ID {} was refused",
+        "href=//user:{}@example.org/a",
+    ],
+)
+def test_a_key_named_in_a_sentence_does_not_come_out(said: str) -> None:
+    assert "kQ7xZ9vT2mR4wL8p" not in redact(said.format("kQ7xZ9vT2mR4wL8p"))
+
+
+@given(st.from_regex(r"[a-z]{3,9}[A-Z]{3,9}[0-9]{3,9}[A-Za-z0-9_-]{12,30}", fullmatch=True))
+def test_what_is_said_of_an_error_keeps_no_word_that_could_be_a_key(key: str) -> None:
+    assert key not in redact_said(f"{key} was refused; '{key}' is not known ({key}).")
+
+
+def test_what_stands_under_a_secret_name_does_not_come_out_of_a_value() -> None:
+    value = {"api_key": "abc", "photos": [{"url": "https://x.example/?sig=abc", "width": 3, "ok": None}]}
+    assert redact_all(value) == {
+        "api_key": PLACEHOLDER,
+        "photos": [{"url": f"https://x.example/?sig={PLACEHOLDER}", "width": 3, "ok": None}],
+    }
+
+
 @given(
     st.text(max_size=80)
     | st.lists(
@@ -150,6 +210,7 @@ def test_what_looks_like_a_google_key_does_not_come_out(rest: str, around: str) 
 def test_redacting_twice_changes_nothing(text: str) -> None:
     assert redact(redact(text)) == redact(text)
     assert redact_url(redact_url(text)) == redact_url(text)
+    assert redact_said(redact_said(text)) == redact_said(text)
 
 
 @given(st.lists(st.tuples(harmless_names, harmless_values), max_size=5))
@@ -175,10 +236,16 @@ def test_what_stands_beside_a_secret_is_untouched(planted: tuple[str, str]) -> N
         "The token expired; the key was refused.",
         "https://commons.wikimedia.org/wiki/File:Key_West.jpg?width=3",
         "a=1, b=2, c:3",
+        "Basic information about the key figures: see page 12.",
+        "VENUE_OPS_IMAGEKIT_PRIVATE_KEY: this is the public key; set the one that begins with private_.",
+        "https://www.google.com/maps/place//@52.2297,21.0122,17z/data=!3m1",
+        "No connection to places-api.foursquare.com in time.",
+        "https://images.unsplash.com/photo-1?ixid=M3wxMjA3fDB8MXxzZWFyY2h8MXx8Ymx1ZXxlbnwwfHx8fDE2&q=80",
     ],
 )
 def test_ordinary_sentences_are_untouched(text: str) -> None:
     assert redact(text) == text
+    assert not holds_secret(text)
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,13 @@ def ask(
         "server": server,
     }
 
+    heard = False
+
     async def receive() -> Message:
+        nonlocal heard
+        if heard:  # whoever asked stays until the answer has ended
+            await asyncio.Event().wait()
+        heard = True
         return {"type": "websocket.connect" if kind == "websocket" else "http.request"}
 
     async def send(message: Message) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
+from ops_core.embedded import record
 from ops_core.settings import get_settings
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +86,23 @@ def test_doctor_says_what_is_wrong_and_never_a_secret() -> None:
     assert lines["broker"].startswith("✗")
     assert "correct BROKER_URL" in lines["broker"]
     assert lines["store"].startswith("✓")
+
+
+def test_env_prints_no_password(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    addresses = {
+        "DATABASE_URL": "postgresql://ops:geheim99@db.example.org/ops",
+        "BROKER_URL": "redis://:geheim99@broker.example.org/0",
+        "CONSOLE_URL": "http://127.0.0.1:8501/admin/venue-images",
+    }
+    # as while `venue-ops up` runs on outside servers
+    record.write_processes(data_dir, {})
+    record.write_addresses(data_dir / "run" / "addresses.json", addresses)
+    done = run("env", f"--data-dir={data_dir}")
+    assert done.returncode == 0
+    assert done.stdout == "export CONSOLE_URL=http://127.0.0.1:8501/admin/venue-images\n"
+    assert "geheim99" not in done.stderr
+    assert [line.split()[0] for line in done.stderr.splitlines()] == ["DATABASE_URL", "BROKER_URL"]
 
 
 @pytest.mark.postgres

@@ -63,9 +63,7 @@ def job_references(job_id: int, total: int, names: Mapping[str, str]) -> None:
             provider = names.get(image["provider"], image["provider"])
             with st.container(gap="xxsmall"):
                 _reference(image, f"Photo {number}, shown from {provider}")
-                st.markdown(badges.provider_badge(image["provider"], names))
-                if facts_of(image["provider"]).illustrative:
-                    st.markdown(badges.badge("Illustration, not the venue", "gray", "palette"))
+                st.markdown(" ".join([badges.provider_badge(image["provider"], names), *image_badges(image)]))
                 fine_print(*filter(None, (_credit(image), _size_in_pixels(image))))
     if total > len(images):
         fine_print(f"The first {len(images)} of {total:,}.")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ops_core.domain.pictures import FLAGS, PictureFlag
+from ops_core.domain.providers import facts_of
 from ops_core.ui import badges
 
 _COLOURS = {PictureFlag.BLANK: "red", PictureFlag.TINY: "orange", PictureFlag.PLACEHOLDER: "violet"}
@@ -22,11 +23,14 @@ def flag_badges(flags: Iterable[str]) -> list[str]:
 
 
 def image_badges(image: Mapping[str, Any]) -> list[str]:
-    """What a gallery says of an image besides its provider: its flags, and that other venues have it too.
+    """What a gallery says of an image besides its provider: that it is a stock photo, its flags, and that
+    other venues have it too.
 
     `picture_venues`, where it is given, counts the venues with the image's picture, its own included.
     """
     marks = flag_badges(image.get("flags") or ())
+    if facts_of(image["provider"]).illustrative:
+        marks.insert(0, badges.badge("Illustration, not the venue", "gray", "palette"))
     others = (image.get("picture_venues") or 1) - 1
     if others > 0:
         words = "1 other venue" if others == 1 else f"{others:,} other venues"

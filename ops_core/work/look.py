@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import imagehash
 import numpy
-import scipy.fftpack  # type: ignore[import-untyped]  # noqa: F401
+import scipy.fftpack  # noqa: F401
 from PIL import Image
 
 from ops_core.domain.pictures import Measures, PictureFlag, flags_of, hash_of

@@ -45,6 +45,7 @@ async def fetch_and_store(settings: Settings, venues: list[tuple[int, Venue]], f
                         venue, http.api(code, no_limit), limit=settings.max_images_per_provider
                     )
                     for code, source in SOURCES.items()
+                    if source.knows(venue)
                 )
             )
             chosen = choose(

@@ -3,7 +3,8 @@
 The map, from the ground up; each layer uses only those above it in this list.
 
     settings        every setting, with a help line
-    domain/         values and pure rules: errors, images, jobs, retries, providers, matches, pictures, ...
+    logs            log lines and tracebacks without secrets
+    domain/         values and pure rules: errors, images, jobs, retries, providers, redaction, pictures, ...
     db/             the tables and every SQL question: schema, migrations, then one module a noun
     providers/      outside photo sources, one module each, behind one protocol; safe fetching
     storage/        image stores behind one protocol: disk, S3, ImageKit

@@ -29,7 +29,7 @@ def image_badges(image: Mapping[str, Any]) -> list[str]:
     `picture_venues`, where it is given, counts the venues with the image's picture, its own included.
     """
     marks = flag_badges(image.get("flags") or ())
-    if facts_of(image["provider"]).illustrative:
+    if facts_of(image.get("provider", "")).illustrative:
         marks.insert(0, badges.badge("Illustration, not the venue", "gray", "palette"))
     others = (image.get("picture_venues") or 1) - 1
     if others > 0:

@@ -75,3 +75,9 @@ def test_an_image_says_on_how_many_other_venues_its_picture_is(image, words):
     assert len(marks) == len(words)
     for mark, word in zip(marks, words, strict=True):
         assert f"{word}]" in mark
+
+
+def test_a_stock_photo_says_that_it_is_no_photo_of_the_venue():
+    (mark,) = image_badges({"provider": "unsplash"})
+    assert "Illustration, not the venue" in mark
+    assert image_badges({"provider": "wikimedia_commons"}) == []

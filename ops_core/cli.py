@@ -76,7 +76,7 @@ def migrate() -> None:
 @app.command()
 def worker() -> None:
     """Run a worker: it fetches and stores images. Start as many as you like, on any machine."""
-    settings = _settings()
+    settings = _in_one_world(_settings())
     settings.require_database_url()
     settings.require_broker_url()
     from ops_core.storage.registry import NotSetUp, store_problem
@@ -105,7 +105,7 @@ def dispatcher() -> None:
 @app.command()
 def web(port: Port = None) -> None:
     """Serve the console."""
-    settings = _logged(_settings(console_port=port))
+    settings = _in_one_world(_logged(_settings(console_port=port)))
     from ops_core.ui.server import serve
 
     serve(settings)
@@ -220,6 +220,19 @@ def _settings(**given: object) -> Settings:
 
     os.environ.update({env_name(field): str(value) for field, value in given.items() if value is not None})
     return get_settings()
+
+
+def _in_one_world(settings: Settings) -> Settings:
+    """`settings`, unless they ask the real providers for a system whose providers a sandbox plays."""
+    sandbox = settings.running_sandbox()
+    if sandbox and settings.sandbox_url is None:
+        from ops_core.settings import NotRunning
+
+        raise NotRunning(
+            f"The providers of the system in {settings.data_dir} are played by the sandbox at {sandbox}, and "
+            'this would ask the real ones: run `eval "$(venue-ops env)"` first, or set VENUE_OPS_SANDBOX_URL.'
+        )
+    return settings
 
 
 def _logged(settings: Settings) -> Settings:

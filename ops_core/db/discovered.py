@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, case, func, or_, select, text, update
@@ -81,8 +81,12 @@ def keep(connection: Connection, venue_id: int, photos: Sequence[dict[str, Any]]
     return [ids[photo["provider"], photo["provider_ref"]] for photo in photos]
 
 
-def refer(connection: Connection, ids: Sequence[int], providers: Collection[str]) -> int:
-    """Those of `ids` that wait to be tried, and whose provider forbids copies now, become references."""
+def refer(connection: Connection, ids: Sequence[int], providers: Mapping[str, bool]) -> int:
+    """Those of `ids` that wait to be tried, and whose provider forbids copies now, become references.
+
+    `providers` says of each such provider whether a photo's address may be kept; where it may not, it is
+    forgotten, and asked for when the photo is shown.
+    """
     if not ids or not providers:
         return 0
     waiting = (
@@ -91,10 +95,15 @@ def refer(connection: Connection, ids: Sequence[int], providers: Collection[str]
         .order_by(Image.id)
         .with_for_update(key_share=True)
     )
+    kept = Image.provider.in_([code for code, may_be_kept in providers.items() if may_be_kept])
     changed = connection.execute(
         update(Image)
         .where(Image.id.in_(waiting))
-        .values(state=ImageState.REFERENCED)
+        .values(
+            state=ImageState.REFERENCED,
+            url=case((kept, Image.fetch_ref)),
+            fetch_ref=case((kept, Image.fetch_ref)),
+        )
         .returning(Image.venue_id)
     ).scalars()
     venues = list(changed)

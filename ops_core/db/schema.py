@@ -549,7 +549,7 @@ class Image(Base):
     attribution_url: Mapped[str | None]
     license: Mapped[str | None]
     license_url: Mapped[str | None]
-    store: Mapped[str | None]  #: Name of the store its files are in.
+    store: Mapped[str | None]  #: Name of the store its files are in, if it is uploaded.
     storage_key: Mapped[str | None]
     url: Mapped[str | None]  #: In the store; of a reference, at the provider if that may be kept.
     thumbnail_key: Mapped[str | None]
@@ -619,7 +619,19 @@ class VenueMatch(Base):
             "(state IN ('matched', 'confirmed')) = (place_id IS NOT NULL)", name="taken_has_place"
         ),
         CheckConstraint("jsonb_typeof(candidates) = 'array'", name="candidates_array"),
-        Index("ix_venue_matches_state", "state", text("searched_at DESC"), "venue_id"),
+        Index(
+            "ix_venue_matches_searched",
+            text("searched_at DESC"),
+            text("venue_id DESC"),
+            text("provider DESC"),
+        ),
+        Index(
+            "ix_venue_matches_state",
+            "state",
+            text("searched_at DESC"),
+            text("venue_id DESC"),
+            text("provider DESC"),
+        ),
     )
 
     venue_id: Mapped[int] = mapped_column(ForeignKey("venues.id"), primary_key=True)

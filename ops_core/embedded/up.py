@@ -209,6 +209,8 @@ def _addresses(settings: Settings) -> dict[str, str]:
     }
     if settings.sandbox_url:
         addresses["SANDBOX_URL"] = settings.sandbox_url
+        # parts started by hand with these must not ask the real providers
+        addresses[env_name("sandbox_url")] = settings.sandbox_url
     return addresses
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import textwrap
+from functools import cache
 from html import escape
 
+from anyio import CapacityLimiter, to_thread
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -44,7 +45,7 @@ async def provider_photo(request: Request) -> Response:
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise HTTPException(403, "Only the console's own pages show this.", {"Cache-Control": "no-store"})
     try:
-        found = await run_in_threadpool(_address, request.path_params["image_id"], actor)
+        found = await to_thread.run_sync(_address, request.path_params["image_id"], actor, limiter=_limiter())
     except actions.NotShown as error:
         wait = None if error.again_in is None else math.ceil(error.again_in)
         return _said(str(error), 503 if wait else 502, wait)
@@ -54,6 +55,12 @@ async def provider_photo(request: Request) -> Response:
         return _said("There is no such photo any more.", 404, None)
     headers = {"Cache-Control": f"private, max-age={_BROWSER_KEEPS}", "Referrer-Policy": "no-referrer"}
     return RedirectResponse(found, 302, headers)
+
+
+@cache
+def _limiter() -> CapacityLimiter:
+    """How many ask at once: a provider that hangs must not keep everything else from being answered."""
+    return CapacityLimiter(8)
 
 
 def _address(image_id: int, actor: Actor) -> str | None:

@@ -23,6 +23,8 @@ from ops_core.work.session import Session
 
 log = logging.getLogger(__name__)
 
+_NO_COPIES = "Copies of photos of {} may not be kept any more."
+
 
 @dataclass(slots=True)
 class _Spent:
@@ -59,11 +61,15 @@ async def try_(session: Session, image: ClaimedImage, job_id: int, *, request_id
     stored: Stored | None = None
     failure: Failure | None = None
     try:
+        if provider is not None:
+            _check_policy(session, image)
         if _was_begun(image):
             stored = await pictures.find(session.store, session.settings, image)
         if stored is None:
             data = await _download(session, image, spent)
             spent.answered, spent.bytes = True, len(data)
+            if not session.may_copy(image.provider):  # said meanwhile
+                raise Failed(Failure(ErrorType.NOT_CONFIGURED, _NO_COPIES.format(image.provider)))
             stored = await pictures.keep(session.store, session.settings, image, data)
     except Failed as error:
         failure = error.failure
@@ -100,8 +106,6 @@ async def _download(session: Session, image: ClaimedImage, spent: _Spent) -> byt
     source, provider = SOURCES.get(image.provider), spent.provider
     if source is None or provider is None:
         raise _not_askable(image, f"{image.provider} is switched off or not known")
-    if not session.may_copy(image.provider):
-        raise _not_askable(image, f"copies of photos of {image.provider} may not be kept any more")
     if provider.paused_for:
         raise PutOff(min(provider.paused_for, MAX_BLOCK))
     reason = source.not_ready(session.settings)
@@ -125,6 +129,11 @@ async def _download(session: Session, image: ClaimedImage, spent: _Spent) -> byt
             raise
         said = f"The photo's name expired, and its new one was refused too: {failure.detail}"
         raise Failed(replace(failure, detail=said)) from None
+
+
+def _check_policy(session: Session, image: ClaimedImage) -> None:
+    if not session.may_copy(image.provider):
+        raise _not_askable(image, _NO_COPIES.format(image.provider))
 
 
 def _not_askable(image: ClaimedImage, reason: str) -> Exception:

@@ -16,7 +16,7 @@ from ops_core.db.pictures import Known, Ungrouped
 from ops_core.domain.pictures import SHARED_BANDS, bands, distance, is_same
 
 #: Images that are compared in one transaction.
-BATCH = 500
+BATCH = 100
 #: Seconds after which a round begins no further batch: the dispatcher has other things to do.
 ROUND_SECONDS = 0.3
 

@@ -93,9 +93,9 @@ class Session:
         return self.http.api(provider, self.permits)
 
     def may_copy(self, provider: str) -> bool:
-        """Whether copies of a provider's photos may be kept; if not, they are shown from there."""
+        """Whether copies of a provider's photos may be kept; not if it is switched off or not known."""
         known = self.providers.get(provider)
-        return known is None or in_force(known.rehosting, provider, self.drawn) is Rehosting.STORE
+        return known is not None and in_force(known.rehosting, provider, self.drawn) is Rehosting.STORE
 
 
 class _Current(Mapping[str, Value]):
@@ -169,7 +169,8 @@ async def open_session(engine: Engine, settings: Settings) -> AsyncIterator[Sess
                 halts=halts,
                 underway=set(),
                 alone=asyncio.Lock(),
-                drawn=settings.drawn,
+                # the real providers' photos are not drawn, whatever sandbox runs beside
+                drawn=settings.drawn if settings.sandbox_url else (),
             )
     finally:
         await store.close()

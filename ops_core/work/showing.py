@@ -19,12 +19,15 @@ from ops_core.db import places, providers, references
 from ops_core.db.providers import ActiveProvider
 from ops_core.db.references import Reference
 from ops_core.domain.errors import ErrorType
-from ops_core.domain.failures import Failed, failed
+from ops_core.domain.failures import Failed, Failure, failed
+from ops_core.domain.places import Venue
 from ops_core.providers.guard import Guard
 from ops_core.providers.http import Api, Http
+from ops_core.providers.photo_address import photo_address
 from ops_core.providers.registry import SOURCES
-from ops_core.providers.source import Photo
+from ops_core.providers.source import Photo, PhotoSource
 from ops_core.settings import Settings
+from ops_core.work.discover import PHOTOS
 from ops_core.work.rate_limits import Permits
 from ops_core.work.references import MOST_PHOTOS
 
@@ -34,6 +37,8 @@ KEPT_FOR = 300.0
 MOST_VENUES = 500
 #: Longest wait for a permit, seconds: a person is looking at an empty frame.
 PATIENCE = 3.0
+#: Seconds for which a listing that failed is not made again, however many frames ask for it.
+NOT_AGAIN = 15.0
 
 
 @dataclass(slots=True)
@@ -43,6 +48,8 @@ class _Shown:
     lock: threading.Lock = field(default_factory=threading.Lock)
     listed_at: float | None = None
     photos: dict[str, Photo] = field(default_factory=dict)
+    failure: Failure | None = None  #: Why the last listing told nothing.
+    failed_until: float = 0.0  #: Nobody is asked again before.
     resolved: dict[str, tuple[float, str]] = field(default_factory=dict)  #: Reference -> (when, address).
 
 
@@ -56,6 +63,8 @@ def address(engine: Engine, settings: Settings, shown: Reference) -> str:
         return str(Guard.of(settings.sandbox_url).check(shown.url))
     of_venue = _of(engine, shown)
     with of_venue.lock:
+        if of_venue.failure is not None and time.monotonic() < of_venue.failed_until:
+            raise Failed(of_venue.failure)
         found = of_venue.resolved.get(shown.provider_ref)
         if found is None or time.monotonic() - found[0] > KEPT_FOR:
             found = (time.monotonic(), asyncio.run(_ask(engine, settings, shown, of_venue)))
@@ -82,6 +91,8 @@ async def _ask(engine: Engine, settings: Settings, shown: Reference, of_venue: _
         raise failed(ErrorType.NOT_CONFIGURED, f"{shown.provider} is paused.")
     if reason := source.not_ready(settings):
         raise failed(ErrorType.NOT_CONFIGURED, reason)
+    if PHOTOS not in known.capabilities:
+        raise failed(ErrorType.NOT_CONFIGURED, f"{shown.provider} is switched off for photos.")
     permits = Permits(engine, {shown.provider: known.limits}, PATIENCE)
     began = time.monotonic()
     async with Http(settings) as http:
@@ -90,12 +101,21 @@ async def _ask(engine: Engine, settings: Settings, shown: Reference, of_venue: _
             await permits.check(shown.provider)
             found = await _address(engine, settings, shown, of_venue, listing, photo)
         except Failed as error:
-            await permits.note(shown.provider, error.failure)
+            if listing.calls + photo.calls:
+                await _told(permits, shown.provider, error.failure)
             raise
         finally:
             _spent(engine, shown, known, listing, photo, round((time.monotonic() - began) * 1000))
-        await permits.note(shown.provider, None)
+        if listing.calls + photo.calls:
+            await permits.note(shown.provider, None)
     return found
+
+
+async def _told(permits: Permits, provider: str, failure: Failure) -> None:
+    """Have everybody know what the provider said: its breaker, and those it asks to be silent."""
+    await permits.note(provider, failure)
+    if failure.error_type is ErrorType.RATE_LIMITED and failure.retry_after:
+        await permits.block(provider, failure.retry_after)
 
 
 async def _address(
@@ -111,18 +131,29 @@ async def _address(
                 ErrorType.STALE_REFERENCE, "The venue has no id at this provider any more: its photo is lost."
             )
         try:
-            async with asyncio.timeout(settings.provider_timeout):
-                photos = await source.list_photos(context.venue, listing, limit=MOST_PHOTOS)
-        except TimeoutError:
-            raise failed(ErrorType.NETWORK_TIMEOUT, "The provider did not answer in time.") from None
+            photos = await _listed(source, context.venue, settings, listing)
+        except Failed as error:
+            of_venue.failure = error.failure
+            of_venue.failed_until = time.monotonic() + max(NOT_AGAIN, error.failure.retry_after or 0.0)
+            raise
         of_venue.photos = {each.provider_ref: each for each in photos}
-        of_venue.listed_at = time.monotonic()
+        of_venue.listed_at, of_venue.failure = time.monotonic(), None
     found = of_venue.photos.get(shown.provider_ref)
     if found is None:
         raise failed(ErrorType.NOT_FOUND, "The provider does not list this photo any more.")
-    if found.show_url:
-        return found.show_url
-    return (await source.resolve(found.provider_ref, found.fetch_ref, photo)).url
+    shown_from = found.show_url or (await source.resolve(found.provider_ref, found.fetch_ref, photo)).url
+    # a browser is sent there: it must be a place of the provider's own
+    if photo_address(shown_from, shown.provider, photo) is None:
+        raise failed(ErrorType.BLOCKED_ADDRESS, "The provider shows this photo from an unknown place.")
+    return shown_from
+
+
+async def _listed(source: PhotoSource, venue: Venue, settings: Settings, listing: Api) -> list[Photo]:
+    try:
+        async with asyncio.timeout(settings.provider_timeout):
+            return await source.list_photos(venue, listing, limit=MOST_PHOTOS)
+    except TimeoutError:
+        raise failed(ErrorType.NETWORK_TIMEOUT, "The provider did not answer in time.") from None
 
 
 def _provider(engine: Engine, code: str) -> ActiveProvider | None:

@@ -6,8 +6,10 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 from ops_core.db import discovered
+from ops_core.domain.errors import ErrorType
 from ops_core.domain.failures import Failed
 from ops_core.providers.http import Api
 from ops_core.providers.registry import SOURCES
@@ -18,12 +20,16 @@ from ops_core.work.session import Session
 
 log = logging.getLogger(__name__)
 
+#: Seconds before reports go on that a provider refused without saying for how long.
+LATER = 60.0
+
 
 @dataclass(slots=True)
 class _Told:
     """What came of telling one provider."""
 
     api: Api
+    price: Decimal  #: Of one report, US dollars.
     untold: list[Photo] = field(default_factory=list)  #: No permit was left for these.
     wait: float = 0.0
 
@@ -46,8 +52,12 @@ async def report_uses(
             known = await asyncio.to_thread(_references, session, venue_id)
         if (photo.provider, photo.provider_ref) in known:
             continue
-        tell = told.setdefault(photo.provider, _Told(session.api(photo.provider)))
-        await _tell(source, photo, tell)
+        tell = told.get(photo.provider)
+        if tell is None:
+            row = session.providers.get(photo.provider)  # it may be switched off by now
+            price = row.photo_usd if row else Decimal(0)
+            tell = told[photo.provider] = _Told(session.api(photo.provider), price)
+        await _tell(session, source, photo, tell)
     untold = [photo for tell in told.values() for photo in tell.untold]
     late = {photo.provider for photo in untold}
     return [photo for photo in chosen if photo not in untold], replace(
@@ -57,8 +67,7 @@ async def report_uses(
             replace(
                 line,
                 calls=line.calls + told[line.provider].api.calls,
-                cost_usd=line.cost_usd
-                + told[line.provider].api.calls * session.providers[line.provider].photo_usd,
+                cost_usd=line.cost_usd + told[line.provider].api.calls * told[line.provider].price,
             )
             if line.provider in told
             else line
@@ -68,7 +77,7 @@ async def report_uses(
     )
 
 
-async def _tell(source: UseReporter, photo: Photo, tell: _Told) -> None:
+async def _tell(session: Session, source: UseReporter, photo: Photo, tell: _Told) -> None:
     if tell.untold:
         tell.untold.append(photo)
         return
@@ -78,9 +87,12 @@ async def _tell(source: UseReporter, photo: Photo, tell: _Told) -> None:
         tell.wait = error.seconds
         tell.untold.append(photo)
     except Failed as error:
-        log.warning(
-            "the use of a photo of %s could not be reported: %s", photo.provider, error.failure.detail
-        )
+        failure = error.failure
+        log.warning("the use of a photo of %s could not be reported: %s", photo.provider, failure.detail)
+        if failure.error_type is ErrorType.RATE_LIMITED:
+            tell.wait = failure.retry_after or LATER
+            tell.untold.append(photo)
+            await session.permits.block(photo.provider, tell.wait)
 
 
 def _references(session: Session, venue_id: int) -> set[tuple[str, str]]:

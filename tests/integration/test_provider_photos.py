@@ -11,6 +11,8 @@ import pytest
 
 from ops_core import actions
 from ops_core.domain.access import LOCAL, Actor, Role
+from ops_core.providers.registry import SOURCES
+from ops_core.providers.source import Download
 from ops_core.ui.provider_photos import photo_path
 from ops_core.work import enrich, showing
 from tests.support.console import Console, running_console
@@ -101,9 +103,6 @@ def test_what_keeps_a_photo_from_being_shown_is_said_where_it_would_have_stood(
     assert b"Google" in body
     assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
     assert console.ask(photo_path(10**9))[0].status == 404
-    # nothing of it is kept: as soon as the provider is well, the photo is there
-    system.sandbox.set_faults(outages={})
-    assert console.ask(photo_path(references[GOOGLE][0]))[0].status == 302
 
 
 def test_a_used_up_limit_says_when_to_look_again(
@@ -148,16 +147,45 @@ def test_a_photo_that_left_the_listing_or_whose_provider_rests_says_so(
     change("UPDATE providers SET paused_until = NULL, paused_reason = NULL")
     with pytest.raises(actions.NotShown, match="no id at this provider"):
         address(system, references[GOOGLE][1])
+    change("UPDATE providers SET capabilities = '[\"search\"]'")
+    with pytest.raises(actions.NotShown, match="switched off for photos"):
+        address(system, references[GOOGLE][1])
 
 
-def test_failures_of_the_provider_count_for_its_breaker(
-    system: System, references: dict[str, list[int]]
+def test_a_listing_that_failed_is_made_once_for_all_frames_and_counts_for_the_breaker(
+    system: System, references: dict[str, list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     system.sandbox.set_faults(outages={GOOGLE: 503})
-    for _ in range(3):
+    for image_id in references[GOOGLE]:
         with pytest.raises(actions.NotShown):
-            address(system, references[GOOGLE][0])
-    assert system.value("SELECT failures FROM circuits WHERE provider = 'google_places'") == 3
+            address(system, image_id)
+    assert len(system.sandbox.log(provider=GOOGLE)) == 1
+    assert system.value("SELECT failures FROM circuits WHERE provider = 'google_places'") == 1
+    # after a while it is made again
+    monkeypatch.setattr(showing.time, "monotonic", lambda now=showing.time.monotonic: now() + 60)
+    system.sandbox.set_faults(outages={})
+    assert address(system, references[GOOGLE][0])
+
+
+def test_whoever_asks_for_silence_is_heard_by_everybody(
+    system: System, references: dict[str, list[int]]
+) -> None:
+    system.sandbox.set_faults(outages={GOOGLE: 429}, retry_after=40)
+    with pytest.raises(actions.NotShown):
+        address(system, references[GOOGLE][0])
+    silent = "SELECT extract(epoch FROM blocked_until - now()) FROM rate_limits WHERE provider = :code"
+    assert 30 < system.value(silent, code=GOOGLE) <= 40
+
+
+def test_a_browser_is_sent_to_no_place_but_the_providers_own(
+    system: System, references: dict[str, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def elsewhere(*_: Any) -> Download:
+        return Download(url=f"{system.sandbox.url}/example.org/phish")
+
+    monkeypatch.setattr(SOURCES[GOOGLE], "resolve", elsewhere)
+    with pytest.raises(actions.NotShown, match="unknown place"):
+        address(system, references[GOOGLE][0])
 
 
 def test_guests_see_nothing(system: System, references: dict[str, list[int]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,17 +12,19 @@ from ops_core.db import discovered
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.failures import failed
 from ops_core.providers.google_places import GooglePlaces
-from ops_core.providers.http import Api
+from ops_core.providers.http import Api, Body, Http
 from ops_core.providers.registry import SOURCES
-from ops_core.providers.source import Photo
+from ops_core.providers.source import Download, Photo
 from ops_core.sandbox.faults import Fault
-from ops_core.work import enrich
+from ops_core.work import enrich, session
 from ops_core.work.rate_limits import PutOff
 from tests.support.system import System
 
 pytestmark = [pytest.mark.postgres]
 
 GOOGLE = "google_places"
+#: Seconds between looks at the providers' rows.
+FRESH = 0.1
 
 
 def set_policy(system: System, policy: str, code: str = GOOGLE) -> None:
@@ -129,32 +132,70 @@ def test_failures_become_references_and_no_job_counts_them_as_failed_any_more(sy
     assert system.value("SELECT count(*) FROM images WHERE error_type IS NOT NULL") == 0
 
 
-def test_what_waits_to_be_tried_when_the_policy_changes_is_referenced_and_not_tried(system: System) -> None:
+@pytest.mark.parametrize(("kept", "address"), [(False, None), (True, "https://here/1")])
+def test_what_waits_to_be_tried_when_the_policy_changes_is_referenced_and_not_tried(
+    system: System, kept: bool, address: str | None
+) -> None:
     only(system)
     venue_id = system.add_venues(4)[-1]
-    photo = {"provider": GOOGLE, "provider_ref": "r", "position": 0, "quality_score": 0.5}
+    photo = {
+        "provider": GOOGLE,
+        "provider_ref": "r",
+        "fetch_ref": "https://here/1",
+        "position": 0,
+        "quality_score": 0.5,
+    }
     with system.engine.begin() as connection:
         (waiting,) = discovered.keep(connection, venue_id, [{**photo, "state": "discovered"}])
-        assert discovered.refer(connection, [waiting], ["wikimedia_commons"]) == 0
-        assert discovered.refer(connection, [waiting], [GOOGLE]) == 1
-        assert discovered.refer(connection, [waiting], [GOOGLE]) == 0
+        assert discovered.refer(connection, [waiting], {"wikimedia_commons": True}) == 0
+        assert discovered.refer(connection, [waiting], {GOOGLE: kept}) == 1
+        assert discovered.refer(connection, [waiting], {GOOGLE: kept}) == 0
     assert states(system) == {"referenced": 1}
+    (row,) = system.rows("SELECT url, fetch_ref FROM images")
+    assert (row.url, row.fetch_ref) == (address, address)
     assert system.value("SELECT referenced_images FROM venues WHERE id = :id", id=venue_id) == 1
+
+
+def test_a_word_against_copies_in_the_middle_of_a_download_leaves_no_copy(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(system)
+    downloads: list[str] = []
+    real = Http.download
+
+    async def download(self: Http, what: Download) -> Body:
+        body = await real(self, what)
+        if not downloads:
+            set_policy(system, "reference_only")
+        downloads.append(what.url)
+        await asyncio.sleep(3 * FRESH)  # until the session has heard of it
+        return body
+
+    monkeypatch.setattr(Http, "download", download)
+    monkeypatch.setattr(session, "FRESH_FACTS", FRESH)
+    job = enriched(system, system.add_venues(4)[-1:])
+
+    assert downloads
+    assert system.stored_files() == []
+    assert set(states(system)) <= {"failed", "referenced", "discovered"}
+    errors = system.rows("SELECT DISTINCT error_type FROM images WHERE state = 'failed'")
+    assert [row.error_type for row in errors] == ["not_configured"]
+    assert job.cost_usd > 0
 
 
 class Reporting(GooglePlaces):
     """Google as if it wanted to be told of uses, and let only so many be told at a time."""
 
-    def __init__(self, permits: int, *, broken: bool = False) -> None:
+    def __init__(self, permits: int, *, fails: ErrorType | None = None) -> None:
         self.told: list[str] = []
         self.permits = permits
-        self.broken = broken
+        self.fails = fails
 
     async def report_use(self, photo: Photo, api: Api) -> None:
-        if self.broken:
-            raise failed(ErrorType.SERVER_ERROR, "no answer")
         if self.permits == 0:
-            raise PutOff(0.01)
+            if self.fails is None:
+                raise PutOff(0.01)
+            raise failed(self.fails, "no answer", retry_after=0.02)
         self.permits -= 1
         self.told.append(photo.provider_ref)
 
@@ -172,12 +213,13 @@ def test_each_use_is_reported_once_however_often_the_venue_is_listed(
     assert len(source.told) == len(set(source.told)) == states(system)["referenced"]
 
 
+@pytest.mark.parametrize("fails", [None, ErrorType.RATE_LIMITED], ids=["no permit", "rate limited"])
 def test_photos_whose_use_cannot_be_reported_yet_are_kept_once_it_can(
-    system: System, monkeypatch: pytest.MonkeyPatch
+    system: System, monkeypatch: pytest.MonkeyPatch, fails: ErrorType | None
 ) -> None:
     only(system)
     set_policy(system, "reference_only")
-    source = Reporting(permits=1)
+    source = Reporting(permits=1, fails=fails)
     monkeypatch.setitem(SOURCES, GOOGLE, source)
     job = enriched(system, system.add_venues(4)[-1:])
     assert job.state == "available"
@@ -197,6 +239,6 @@ def test_a_provider_that_cannot_be_told_loses_no_photo(
 ) -> None:
     only(system)
     set_policy(system, "reference_only")
-    monkeypatch.setitem(SOURCES, GOOGLE, Reporting(permits=0, broken=True))
+    monkeypatch.setitem(SOURCES, GOOGLE, Reporting(permits=0, fails=ErrorType.SERVER_ERROR))
     job = enriched(system, system.add_venues(4)[-1:])
     assert (job.status, states(system).keys()) == ("success", {"referenced"})

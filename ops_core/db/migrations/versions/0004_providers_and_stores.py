@@ -111,11 +111,12 @@ def _pictures() -> None:
             "picture_id", sa.BigInteger(), sa.ForeignKey("pictures.id", ondelete="CASCADE"), primary_key=True
         ),
     )
-    op.add_column("images", sa.Column("store", sa.Text()))
+    # all that is stored is on the disk; said by a default, which rewrites no row
+    op.add_column("images", sa.Column("store", sa.Text(), server_default="disk"))
+    op.alter_column("images", "store", server_default=None)
     op.add_column("images", sa.Column("perceptual_hash", sa.Text()))
     op.add_column("images", _words("flags"))
     op.add_column("images", sa.Column("picture_id", sa.BigInteger(), sa.ForeignKey("pictures.id")))
-    op.execute("UPDATE images SET store = 'disk' WHERE state = 'uploaded'")
     op.create_index(
         "ix_images_picture_id",
         "images",
@@ -165,11 +166,9 @@ def _matches() -> None:
         ),
         sa.CheckConstraint("jsonb_typeof(candidates) = 'array'", name="candidates_array"),
     )
-    op.create_index(
-        "ix_venue_matches_state",
-        "venue_matches",
-        ["state", sa.text("searched_at DESC"), "venue_id"],
-    )
+    newest = [sa.text(f"{name} DESC") for name in ("searched_at", "venue_id", "provider")]
+    op.create_index("ix_venue_matches_searched", "venue_matches", newest)
+    op.create_index("ix_venue_matches_state", "venue_matches", ["state", *newest])
 
 
 def downgrade() -> None:
@@ -182,6 +181,13 @@ def downgrade() -> None:
     op.drop_table("picture_bands")
     op.drop_table("pictures")
     op.drop_index("uq_jobs_open_geocoding", table_name="jobs")
+    # nobody could run these any more
+    op.execute(
+        """
+        UPDATE jobs SET state = 'cancelled', finished_at = now(), claimed_by = NULL, claimed_until = NULL
+        WHERE kind = 'geocoding' AND state IN ('available', 'executing', 'retryable')
+        """
+    )
     op.drop_column("venues", "referenced_images")
     op.drop_constraint("copies_have_a_reason", "providers", type_="check")
     op.drop_constraint("prices_not_negative", "providers", type_="check")
@@ -190,4 +196,4 @@ def downgrade() -> None:
         op.drop_column("providers", name)
     COPIES.drop(op.get_bind())
     # PostgreSQL cannot take a value out of an enum: it stays, unused
-    op.execute("UPDATE images SET state = 'discovered' WHERE state = 'referenced'")
+    op.execute("UPDATE images SET state = 'discovered', url = NULL WHERE state = 'referenced'")

@@ -60,11 +60,17 @@ _BEARER = re.compile(r"(\b(?:bearer|client-id)(?:\s+|%20|\+))[a-z0-9._~+/=-]{8,}
 _BASIC = re.compile(
     r"(\b[Bb](?:asic|ASIC)(?:\s+|%20|\+))(?=[A-Za-z+/_-]*(?:[0-9]|[a-z][A-Z]|=))[A-Za-z0-9+/_-]{8,}={0,2}"
 )
+_PICTURE_TYPE = r"(?:jpe?g|png|webp|gif)"
+# plain words and numbers, which no key is: 20130512_123045_photo.jpg
+_PICTURE_NAME = (
+    r"(?:(?:[0-9]+(?:[a-z]+[0-9]*)?|[a-z]+[0-9]*)?[_.~-])*+(?<=\.)" + _PICTURE_TYPE + r"(?![a-z0-9+/=_.~-])"
+)
 # in a sentence: "the key abc123... is", "access token: abc123..."
 _IN_WORDS = re.compile(
     r"""((?<![a-z0-9_-])(?:(?:api|access|auth|client|private|secret|security|service|session)[ _-]?)?"""
     r"""(?:key|token|secret|password|signature|credential)s?(?:\s+(?:is|was|value|named)){0,2}"""
-    r"""(?:\s{0,3}:\s{0,3}|\s{1,3})["'`(\[<“]?)(?=[a-z+/_.~-]{0,200}[0-9])[a-z0-9+/=_.~-]{16,}""",
+    r"""(?:\s{0,3}:\s{0,3}|\s{1,3})["'`(\[<“]?)(?=[a-z+/_.~-]{0,200}[0-9])"""
+    rf"""(?!{_PICTURE_NAME})[a-z0-9+/=_.~-]{{16,}}""",
     re.IGNORECASE,
 )
 # without a scheme only with a password: `//@52.2,21.0` is a place on a map
@@ -85,6 +91,12 @@ _LOOKS_SECRET = re.compile(
 )
 # Foursquare's of 2025 have no beginning of their own
 _SERVICE_KEY = re.compile(r"\b(?=[A-Z]{0,47}[0-9])[A-Z0-9]{48}\b")
+# and look like the names of its older photos; what is found where those are, as they are, is a photo
+_FOLDER_OF_PHOTOS = re.compile(
+    r"""(?<![^\s"'<>()])(?:https:)?//(?:[a-z0-9-]+\.)*4sqi\.net(?:/[\w.~-]+)*/\Z""", re.IGNORECASE
+)
+_LONGEST_FOLDER = 200  # characters
+_END_OF_PHOTO = re.compile(rf"\.{_PICTURE_TYPE}(?![\w/%.-])", re.IGNORECASE)
 _DIGITS = tuple(string.digits)
 # What no plain word is: long, with capitals and digits inside, or a long number in base 16.
 _OPAQUE = re.compile(
@@ -192,6 +204,15 @@ def _headers(text: str) -> str:
     return _HEADER.sub(lambda match: f"{match[1] or match[2]}{PLACEHOLDER}", text)
 
 
+def _service_keys(text: str) -> str:
+    def instead(found: re.Match[str]) -> str:
+        folder = _FOLDER_OF_PHOTOS.search(text, max(0, found.start() - _LONGEST_FOLDER), found.start())
+        is_photo = folder is not None and _END_OF_PHOTO.match(text, found.end())
+        return found[0] if is_photo else PLACEHOLDER
+
+    return _SERVICE_KEY.sub(instead, text)
+
+
 #: What to do, in this order, with a text that has one of some signs in it; most texts have none.
 _Steps = tuple[tuple[tuple[str, ...], Callable[[str], str]], ...]
 
@@ -215,7 +236,7 @@ def _steps(value: re.Pattern[str]) -> _Steps:
             ("aiza", "aq.", "ya29.", "fsq3", "private_", "akia", "asia", "k.eyj", "eyj"),
             partial(_LOOKS_SECRET.sub, PLACEHOLDER),
         ),
-        (_DIGITS, partial(_SERVICE_KEY.sub, PLACEHOLDER)),
+        (_DIGITS, _service_keys),
     )
 
 

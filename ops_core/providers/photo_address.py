@@ -20,18 +20,24 @@ def photo_address(value: Any, code: str, api: Api) -> str | None:
     if not isinstance(value, str):
         return None
     address = f"https:{value}" if value.startswith("//") else value
-    real = address
-    if sandbox := api.settings.sandbox_url:
-        if not address.startswith(f"{sandbox}/"):
-            return None
-        real = f"https://{address.removeprefix(f'{sandbox}/')}"
+    real = stood_for(address, api)
+    if real is None:
+        return None
     try:
         url = check_url(real)
     except Failed:
         return None
     if url.scheme != "https" or url.explicit_port is not None or not _is_host(url.host or "", code):
         return None
-    return None if holds_secret(address) else address
+    return None if holds_secret(real) else address
+
+
+def stood_for(address: str, api: Api) -> str | None:
+    """The address the sandbox in use stands in for with `address`, None if it does not; else `address`."""
+    sandbox = api.settings.sandbox_url
+    if not sandbox:
+        return address
+    return f"https://{address.removeprefix(f'{sandbox}/')}" if address.startswith(f"{sandbox}/") else None
 
 
 def _is_host(host: str, code: str) -> bool:

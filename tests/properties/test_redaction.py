@@ -187,6 +187,32 @@ def test_a_key_named_in_a_sentence_does_not_come_out(said: str) -> None:
     assert "kQ7xZ9vT2mR4wL8p" not in redact(said.format("kQ7xZ9vT2mR4wL8p"))
 
 
+@pytest.mark.parametrize("name", ["ABBYAIL1IP5BZJEXGZNSCW33UJZWU3THJTUSOQCGL3P2UPXO.jpg"])
+def test_what_looks_like_a_key_is_a_photo_where_foursquare_has_its_photos_and_nowhere_else(name: str) -> None:
+    photo = f"https://fastly.4sqi.net/img/general/original/{name}"
+    for text in (photo, f"see {photo} now", f'"{photo}"', f"{photo}?v=1", photo.upper()):
+        assert redact(text) == redact_url(text) == text
+    for other in (
+        *(f"https://photos.example.org/{name}", f"https://evil4sqi.net/{name}", f"/4sqi.net/{name}"),
+        *(f"https://x.example/?u={photo}", f"https://x.example/{photo}", name, photo.removesuffix(".jpg")),
+        *(f"{photo}/a", f"{photo}.exe", f"https://fastly.4sqi.net/img?name=/{name}"),
+    ):
+        assert name[:48] not in redact(other)
+
+
+@pytest.mark.parametrize(
+    "name", ["20130512_123045_photo.jpg", "2019-05-04_at_12.30.45_garden.JPEG", "IMG_20130512_1.png"]
+)
+def test_the_name_of_a_picture_is_no_key_though_the_word_stands_before_it(name: str) -> None:
+    for text in (f"File:Key {name}", f"the secret: {name}", f"{name}, token {name}"):
+        assert redact(text) == text
+
+
+@pytest.mark.parametrize("end", [".jpg", "/a.jpg", "_photo.jpg", ".jpg.kQ7xZ9vT2mR4wL8p"])
+def test_a_key_is_taken_out_though_it_ends_as_the_name_of_a_picture(end: str) -> None:
+    assert "kQ7xZ9vT2mR4wL8p" not in redact(f"File:Key kQ7xZ9vT2mR4wL8p{end}")
+
+
 @given(st.from_regex(r"[a-z]{3,9}[A-Z]{3,9}[0-9]{3,9}[A-Za-z0-9_-]{12,30}", fullmatch=True))
 def test_what_is_said_of_an_error_keeps_no_word_that_could_be_a_key(key: str) -> None:
     assert key not in redact_said(f"{key} was refused; '{key}' is not known ({key}).")
@@ -249,7 +275,22 @@ def test_ordinary_sentences_are_untouched(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["a_", "%25", "://", "key", '"key":"\\', "%3a%2f%2f", "bearer ", "key%3D", "\\"]
+    "piece",
+    [
+        "a_",
+        "key 1a_",
+        "key a1.jpg_",
+        "//4sqi.net/a.",
+        "ABBYAIL1IP5BZJEXGZNSCW33UJZWU3THJTUSOQCGL3P2UPXO.jpg/",
+        "%25",
+        "://",
+        "key",
+        '"key":"\\',
+        "%3a%2f%2f",
+        "bearer ",
+        "key%3D",
+        "\\",
+    ],
 )
 def test_long_hostile_text_is_redacted_in_a_moment(piece: str) -> None:
     redact(piece * 20_000)  # quadratic time would run into the test's time limit

@@ -152,6 +152,16 @@ def test_a_photo_is_credited_to_foursquare_with_the_page_of_its_place() -> None:
     assert (first.attribution, first.attribution_url, first.source_url) == ("Foursquare", page, page)
 
 
+def test_a_venue_with_nothing_but_older_photos_whose_names_look_like_keys_has_photos() -> None:
+    suffix = "/ABBYAIL1IP5BZJEXGZNSCW33UJZWU3THJTUSOQCGL3P2UPXO.jpg"
+    found, world, _ = listing(
+        CASE, {FOURSQUARE_LISTING: lambda request: [photo(request, 1, width=720, suffix=suffix)]}
+    )
+    address = f"{world.url}/{FILES}/original{suffix}"
+    assert [(each.fetch_ref, each.show_url) for each in found] == [(address, address)]
+    assert resolving(CASE, {}, "x", lambda url: f"{url}/{FILES}/original{suffix}").url.endswith(suffix)
+
+
 @pytest.mark.parametrize("case", [CASE, V3], ids=["2025", "v3"])
 def test_either_interfaces_form_is_read_from_either(case: Case) -> None:
     def wrapped(request: web.Request) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from tests.support.provider_replies import (
     WIKIDATA,
     Case,
     commons,
+    commons_page,
     failure_of,
     listing,
     resolving,
@@ -40,6 +41,15 @@ def test_commons_photos_are_shown_from_where_they_are_fetched() -> None:
     for photo in listing(CASE, CASE.replies)[0]:
         assert photo.show_url == photo.fetch_ref
         assert "/upload.wikimedia.org/wikipedia/commons/thumb/" in photo.show_url
+
+
+def test_a_title_with_the_word_key_before_a_camera_s_name_is_a_title() -> None:
+    title = "File:Key 20130512_123045_photo.jpg"
+    case = Case("wikimedia_commons", venue_with(wikimedia_commons=title), {}, "", {})
+    replies = {COMMONS: lambda request: {"query": {"pages": [commons_page(request, title)]}}}
+    (found,) = listing(case, replies)[0]
+    assert found.provider_ref == title
+    assert found.source_url == "https://commons.wikimedia.org/wiki/File:Key_20130512_123045_photo.jpg"
 
 
 def test_the_picture_wikidata_names_comes_first_then_the_category_without_drawings_and_doubles() -> None:

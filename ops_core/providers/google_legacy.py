@@ -41,6 +41,7 @@ HOST = "maps.googleapis.com"
 WIDEST = 1600
 
 _REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,1000}")
+_OF_THE_KEY = re.compile(r"\bkey\b", re.IGNORECASE)
 
 #: Statuses of a reply that tells something; the second one says that there is nothing.
 _GOOD = ("OK", "ZERO_RESULTS")
@@ -119,8 +120,15 @@ def classify(status: int, headers: Mapping[str, str], body: Any) -> Failure | No
 
 
 def classify_photo(status: int, headers: Mapping[str, str], body: Any) -> Failure | None:
-    """As `classify`, for a photo: of what is asked there, only its reference can be refused with 400."""
+    """As `classify`, for a photo: of what is asked there, only its reference can be refused with 400.
+
+    And with 403 only the key, which is then named, or any more photos.
+    """
     failure = classify(status, headers, body)
+    if status == 403 and failure is None:
+        if _OF_THE_KEY.search(str(body)):
+            return Failure(ErrorType.AUTH_ERROR, "Google does not take the API key.")
+        return Failure(ErrorType.QUOTA_EXCEEDED, "Google gives no more photos: the quota is used up.")
     if status == 400 and (failure is None or failure.error_type is ErrorType.HTTP_ERROR):
         return Failure(ErrorType.STALE_REFERENCE, "Google does not take the photo's reference any more.")
     return failure

@@ -129,8 +129,12 @@ def test_both_spellings_of_a_reference_are_read_and_odd_photos_left_out() -> Non
     ("reply", "expected"),
     [
         (answer(b"\x89PNG", 403, "image/png"), ErrorType.QUOTA_EXCEEDED),
-        (answer(b"<html>Your client does not have permission", 403), ErrorType.FORBIDDEN),
+        (answer(b"<html>Your client does not have permission", 403), ErrorType.QUOTA_EXCEEDED),
+        (answer(b"", 403), ErrorType.QUOTA_EXCEEDED),
+        (answer(b"{}", 403, "application/json"), ErrorType.QUOTA_EXCEEDED),
         (answer(b"The provided API key is invalid.", 403, "text/plain"), ErrorType.AUTH_ERROR),
+        (answer(b"This site may not use this key.", 403, "text/plain"), ErrorType.AUTH_ERROR),
+        (answer(legacy_problem("REQUEST_DENIED"), 403), ErrorType.AUTH_ERROR),
         (answer(b"<html>Bad request", 400), ErrorType.STALE_REFERENCE),
         (answer(b"\x89PNG", 400, "image/png"), ErrorType.STALE_REFERENCE),
         (answer(legacy_problem("INVALID_REQUEST"), 400), ErrorType.STALE_REFERENCE),

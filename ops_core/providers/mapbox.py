@@ -22,6 +22,7 @@ from ops_core.domain.redact import holds_secret
 from ops_core.providers.found_places import found_place
 from ops_core.providers.guard import Guard
 from ops_core.providers.http import Api
+from ops_core.providers.photo_address import photo_address, stood_for
 from ops_core.providers.reply import dig, mapping, pixels, text
 from ops_core.providers.source import Download, Photo, Place, PlaceKind
 from ops_core.settings import Settings
@@ -192,7 +193,7 @@ def _photos(listed: list[Any], api: Api) -> list[Photo]:
             # where photos differ in the query alone, it belongs to their names
             provider_ref=_digest(address if names[address] in shared else names[address]),
             fetch_ref=address,
-            show_url=address,
+            show_url=photo_address(address, Mapbox.code, api),
             width=pixels(dig(entry, "width")),
             height=pixels(dig(entry, "height")),
             position=position,
@@ -207,9 +208,10 @@ def _link(entry: Any) -> Any:
 
 
 def _address(given: Any, api: Api) -> str | None:
-    """`given` if it is an address that may be fetched, kept and shown; a signed one may not.
+    """`given` if it is an https address that may be fetched and kept; a signed one may not.
 
-    Any public host will do: where its photos are, the preview does not say.
+    Any public host will do: where its photos are, the preview does not say. Browsers are sent to known
+    ones only.
     """
     if not isinstance(given, str):
         return None
@@ -217,7 +219,8 @@ def _address(given: Any, api: Api) -> str | None:
         address = str(Guard.of(api.settings.sandbox_url).check(given))
     except Failed:
         return None
-    return None if holds_secret(address) else address
+    real = stood_for(address, api)
+    return address if real and real.startswith("https://") and not holds_secret(real) else None
 
 
 def _place_of(address: str, api: Api) -> str:

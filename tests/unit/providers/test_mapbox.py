@@ -258,6 +258,31 @@ def test_an_address_that_is_not_public_is_no_photo(address: str) -> None:
     assert [photo.show_url for photo in photos] == ["https://a.mapbox.com/c"]
 
 
+def test_an_address_that_is_not_https_is_no_photo() -> None:
+    api = RealApi(place([{"url": "http://a.mapbox.com/a.jpg"}, {"url": "https://a.mapbox.com/c"}]))
+    photos = asyncio.run(Mapbox().list_photos(CASE.venue, api, limit=9))
+    assert [photo.fetch_ref for photo in photos] == ["https://a.mapbox.com/c"]
+
+
+@pytest.mark.parametrize(
+    ("address", "is_shown"),
+    [
+        ("https://photos.mapbox.com/a.jpg", True),
+        ("https://igx.4sqi.net/img/general/original/a.jpg", True),
+        ("https://photos.example.org/a.jpg", False),
+        ("https://a.mapbox.com.example.org/a.jpg", False),
+        ("https://a.mapbox.com:8443/a.jpg", False),
+    ],
+)
+def test_a_photo_from_a_host_that_is_not_known_is_fetched_but_browsers_are_not_sent_there(
+    address: str, is_shown: bool
+) -> None:
+    api = RealApi(place([{"url": address}]))
+    (photo,) = asyncio.run(Mapbox().list_photos(CASE.venue, api, limit=9))
+    assert (photo.fetch_ref, photo.show_url) == (address, address if is_shown else None)
+    assert asyncio.run(Mapbox().resolve(photo.provider_ref, address, api)).url == address
+
+
 def test_a_list_of_odd_photos_only_is_a_bad_response_rather_than_no_images() -> None:
     failure = failure_of(lambda: listing(CASE, {MAPBOX_LISTING: place([{"href": "x"}])}))
     assert failure.error_type is ErrorType.BAD_RESPONSE

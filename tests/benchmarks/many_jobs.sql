@@ -7,8 +7,8 @@ CREATE FUNCTION pg_temp.one_of(words text[], number bigint, salt int) RETURNS te
 IMMUTABLE PARALLEL SAFE LANGUAGE sql
 AS $$ SELECT words[1 + floor(pg_temp.draw(number, salt) * cardinality(words))::int] $$;
 
-INSERT INTO providers (code, name, priority, listing_usd, photo_usd, rehosting)
-SELECT code, initcap(replace(code, '_', ' ')), 5, 0, 0.002, 'store' FROM unnest(:providers) AS code
+INSERT INTO providers (code, name, priority, listing_usd, photo_usd, rehosting, rehosting_reason)
+SELECT code, initcap(replace(code, '_', ' ')), 5, 0, 0.002, 'store', 'for a benchmark' FROM unnest(:providers) AS code
 ON CONFLICT DO NOTHING;
 INSERT INTO cities (id, name, country, slug)
 SELECT n, 'City ' || n, 'Poland', 'city-' || n FROM generate_series(1, :cities) AS n;

@@ -10,6 +10,7 @@ from ops_core.db import circuits
 from ops_core.domain.access import Actor, Role
 from ops_core.domain.circuits import FAILURES_TO_OPEN, Circuit, CircuitState, after_failure
 from ops_core.domain.errors import ErrorType
+from ops_core.domain.providers import SEED
 
 pytestmark = pytest.mark.postgres
 
@@ -77,8 +78,10 @@ def test_screens_see_every_provider_first_priority_first(database: Engine) -> No
     fail(database, 2)
     with database.connect() as connection:
         found = circuits.all_circuits(connection)
-    assert [each.provider for each in found] == ["google_places", "wikimedia_commons"]
-    assert [each.failures for each in found] == [2, 0]
+    assert [each.provider for each in found] == [
+        row.code for row in sorted(SEED, key=lambda row: row.priority)
+    ]
+    assert [each.failures for each in found] == [2, 0, 0, 0, 0, 0]
 
 
 def test_what_was_put_off_is_due_at_once_and_nothing_else_is(database: Engine) -> None:

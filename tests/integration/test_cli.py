@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -59,6 +60,21 @@ def test_without_a_running_system_a_command_says_what_to_start(command: str) -> 
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert "start `venue-ops up`" in line
+
+
+@pytest.mark.parametrize("command", ["worker", "web"])
+def test_beside_a_sandbox_nothing_is_started_that_would_ask_the_real_providers(
+    tmp_path: Path, command: str
+) -> None:
+    database = "postgresql://somebody@127.0.0.1:1/ours"
+    (tmp_path / "run").mkdir()
+    addresses = {"DATABASE_URL": database, "BROKER_URL": "redis://x", "SANDBOX_URL": "http://127.0.0.1:9"}
+    (tmp_path / "run" / "addresses.json").write_text(json.dumps(addresses))
+    done = run(command, DATABASE_URL=database, VENUE_OPS_DATA_DIR=str(tmp_path))
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "would ask the real ones" in line
+    assert "VENUE_OPS_SANDBOX_URL" in line
 
 
 def test_a_database_that_is_away_is_one_sentence_without_the_password() -> None:

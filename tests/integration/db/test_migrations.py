@@ -123,6 +123,44 @@ def test_what_earlier_retries_did_is_counted_also_where_they_were_large(postgres
         engine.dispose()
 
 
+def test_copies_are_as_the_terms_say_and_what_is_stored_is_on_the_disk_after_an_upgrade(
+    postgres: TestServer,
+) -> None:
+    with postgres.empty() as url:
+        migrate.upgrade(url, "0003")
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
+            # as the version before seeded them: both were copied
+            connection.execute(text("UPDATE providers SET rehosting = 'store'"))
+            connection.execute(
+                text("""
+                    INSERT INTO images (venue_id, provider, provider_ref, state, storage_key)
+                    VALUES (1, 'google_places', 'a', 'uploaded', 'venues/1/gp-a.jpg')
+                """)
+            )
+        migrate.upgrade(url)
+        with engine.begin() as connection:
+            rows = connection.execute(
+                text("SELECT code, copies, rehosting, capabilities FROM providers ORDER BY code")
+            ).all()
+            policies = {row.code: (row.copies, row.rehosting) for row in rows}
+            assert policies == {
+                "foursquare": ("forbidden", "reference_only"),
+                "google_places": ("forbidden", "reference_only"),
+                "here": ("unclear", "reference_only"),
+                "mapbox": ("unclear", "reference_only"),
+                "unsplash": ("forbidden", "reference_only"),
+                "wikimedia_commons": ("allowed", "store"),
+            }
+            assert all("photos" in row.capabilities for row in rows)
+            assert connection.scalar(text("SELECT store FROM images")) == "disk"
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
+            new = "INSERT INTO images (venue_id, provider, provider_ref) VALUES (1, 'here', 'b')"
+            assert connection.scalar(text(f"{new} RETURNING store")) is None
+        engine.dispose()
+
+
 def test_attempts_have_a_partition_for_every_month_ahead_also_over_new_year(database: Engine) -> None:
     december = datetime(2031, 12, 31, 23, 59, tzinfo=UTC)
     with database.begin() as connection:

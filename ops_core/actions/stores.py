@@ -10,16 +10,18 @@ from sqlalchemy import Engine
 
 from ops_core.actions.outcomes import Refused
 from ops_core.actions.steps import require
-from ops_core.db import audit, stored_files
+from ops_core.db import audit
 from ops_core.domain.access import Actor, Role
-from ops_core.domain.store_moves import MoveReport
+from ops_core.domain.store_moves import MovePlan, MoveReport, kept_in_words
 from ops_core.settings import get_settings
+from ops_core.work.move_plan import planned
 
 
-def preview_move(engine: Engine, target: str, *, source: str | None = None) -> dict[str, int]:
-    """How many images would be moved to the store `target`, by the store they are in; changes nothing."""
-    with engine.connect() as connection:
-        return stored_files.waiting(connection, target, source)
+def preview_move(
+    engine: Engine, target: str, *, source: str | None = None, delete_source: bool = False
+) -> MovePlan:
+    """How many images would be moved to the store `target`, and how many not; changes nothing."""
+    return planned(engine, get_settings(), target, source=source, delete_source=delete_source)
 
 
 def move_store(
@@ -34,7 +36,8 @@ def move_store(
 ) -> MoveReport:
     """Move stored pictures to the store `target`, and say what became of each.
 
-    Runs here, not on a worker, until it is done; stopped in the middle, it goes on the next time.
+    Those of which no copies are allowed stay where they are, unless `delete_source`. Runs here, not on a
+    worker, until it is done; stopped in the middle, it goes on the next time.
     Raises `Refused`, and `NotSetUp` if one of the stores cannot be used.
     """
     scope = {"to": target, "from": source, "limit": limit, "delete_source": delete_source}
@@ -46,7 +49,8 @@ def move_store(
     # imported here: what decodes pictures is much to load for pages, which call other actions
     from ops_core.work import move_store as work
 
-    _audit(engine, actor, scope, f"begun: {_in_words(preview_move(engine, target, source=source))}")
+    plan = preview_move(engine, target, source=source, delete_source=delete_source)
+    _audit(engine, actor, scope, f"begun: {_in_words(plan)}")
     try:
         report = asyncio.run(
             work.move(
@@ -71,5 +75,6 @@ def _audit(engine: Engine, actor: Actor, scope: Mapping[str, Any], outcome: str)
         audit.write(connection, actor=actor.name, action="move_store", scope=scope, outcome=outcome)
 
 
-def _in_words(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} images in {store}" for store, count in counts.items()) or "nothing to move"
+def _in_words(plan: MovePlan) -> str:
+    where = ", ".join(f"{count:,} images in {store}" for store, count in plan.images.items())
+    return ", ".join(filter(None, (where or "nothing to move", kept_in_words(plan.kept))))

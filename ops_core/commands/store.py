@@ -12,11 +12,9 @@ from ops_core.domain.access import LOCAL
 from ops_core.domain.retry_wishes import Unclear
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sqlalchemy import Engine
 
-    from ops_core.domain.store_moves import MoveReport
+    from ops_core.domain.store_moves import MovePlan, MoveReport
 
 #: When some images are still where they were.
 EXIT_SOME_LEFT = 3
@@ -63,7 +61,8 @@ def move(
 ) -> None:
     """Move stored pictures and their thumbnails to another store, each proven before and after.
 
-    May be stopped with Ctrl-C and run again: it goes on where it was. Originals stay unless --delete-source.
+    May be stopped with Ctrl-C and run again: it goes on where it was. Originals stay unless --delete-source;
+    without it, pictures of which no copies are allowed are not moved.
 
     Exit code 0: all are moved; 1: nothing was begun; 2: the command makes no sense; 3: some are where they
     were, and are named with the reason; 130: stopped with Ctrl-C.
@@ -75,15 +74,19 @@ def move(
     from ops_core.db.engine import get_engine
 
     engine = get_engine()
-    counts = actions.preview_move(engine, to.value, source=source.value if source else None)
-    typer.echo(_found(counts, to, limit))
-    if dry_run or not counts:
+    plan = actions.preview_move(
+        engine, to.value, source=source.value if source else None, delete_source=delete_source
+    )
+    typer.echo(_found(plan, to, limit))
+    if dry_run:
         return
+    if not plan.images:
+        raise typer.Exit(EXIT_SOME_LEFT if plan.kept else 0)
     if asks and not typer.confirm(_question(to, delete_source), err=True):
         typer.echo("Nothing was moved.", err=True)
         raise typer.Exit(1)
-    total = sum(counts.values())
-    report = _moved(engine, to, source, total if limit is None else min(limit, total), limit, delete_source)
+    total = plan.total if limit is None else min(limit, plan.total)
+    report = _moved(engine, to, source, total, limit, delete_source)
     _print(report, to)
     if not report.whole:
         raise typer.Exit(EXIT_SOME_LEFT)
@@ -120,12 +123,15 @@ def _moved(
         raise typer.Exit(watching.EXIT_INTERRUPTED) from None
 
 
-def _found(counts: Mapping[str, int], to: StoreName, limit: int | None) -> str:
-    if not counts:
-        return f"No image is to be moved to {to.value}."
-    where = ", ".join(f"{count:,} in {name}" for name, count in counts.items())
+def _found(plan: MovePlan, to: StoreName, limit: int | None) -> str:
+    from ops_core.domain.store_moves import kept_in_words
+
+    kept = f" {kept_in_words(plan.kept)}." if plan.kept else ""
+    if not plan.images:
+        return f"No image is to be moved to {to.value}.{kept}"
+    where = ", ".join(f"{count:,} in {name}" for name, count in plan.images.items())
     most = f"; of these at most {limit:,} now" if limit is not None else ""
-    return f"Images to be moved to {to.value}: {where}{most}."
+    return f"Images to be moved to {to.value}: {where}{most}.{kept}"
 
 
 def _question(to: StoreName, delete_source: bool) -> str:

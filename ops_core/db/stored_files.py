@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
+
+from ops_core.domain.store_moves import MovePlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,16 +38,16 @@ class NewPlace:
 
 
 _COUNT = text("""
-    SELECT store, count(*) AS images FROM images
+    SELECT store, provider, count(*) AS images FROM images
     WHERE state = 'uploaded' AND store <> :target AND (CAST(:source AS text) IS NULL OR store = :source)
-    GROUP BY store ORDER BY store
+    GROUP BY store, provider ORDER BY store, provider
 """)
 
 _NEXT = text("""
     SELECT id AS image_id, venue_id, provider, claim, store, storage_key AS key, thumbnail_key,
            content_type, content_hash
     FROM images
-    WHERE state = 'uploaded' AND store = :source AND id > :after
+    WHERE state = 'uploaded' AND store = :source AND id > :after AND provider <> ALL(:kept)
     ORDER BY id LIMIT :limit
 """)
 
@@ -81,15 +83,24 @@ _USED = text("""
 """)
 
 
-def waiting(connection: Connection, target: str, source: str | None = None) -> dict[str, int]:
-    """How many images are in each store but `target`, or in `source` alone."""
-    rows = connection.execute(_COUNT, {"target": target, "source": source})
-    return {row.store: row.images for row in rows}
+def waiting(
+    connection: Connection, target: str, source: str | None = None, *, kept: Collection[str] = ()
+) -> MovePlan:
+    """What is in each store but `target`, or in `source` alone; pictures of the providers `kept` stay."""
+    to_move: dict[str, int] = {}
+    staying: dict[str, int] = {}
+    for row in connection.execute(_COUNT, {"target": target, "source": source}):
+        counts, name = (staying, row.provider) if row.provider in kept else (to_move, row.store)
+        counts[name] = counts.get(name, 0) + row.images
+    return MovePlan(to_move, staying)
 
 
-def next_files(connection: Connection, source: str, *, after: int, limit: int) -> list[StoredFile]:
-    """The files in `source` of the images that follow the id `after`."""
-    rows = connection.execute(_NEXT, {"source": source, "after": after, "limit": limit}).mappings()
+def next_files(
+    connection: Connection, source: str, *, after: int, limit: int, kept: Collection[str] = ()
+) -> list[StoredFile]:
+    """The files in `source` of the images that follow the id `after`, but those of the providers `kept`."""
+    values = {"source": source, "after": after, "limit": limit, "kept": list(kept)}
+    rows = connection.execute(_NEXT, values).mappings()
     return [StoredFile(**row) for row in rows]
 
 

@@ -2,7 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class MovePlan:
+    """What there is to move."""
+
+    images: Mapping[str, int]  #: To be moved, by the store they are in.
+    kept: Mapping[str, int]  #: That stay where they are, as copies of them are not allowed, by provider.
+
+    @property
+    def total(self) -> int:
+        """Images to be moved."""
+        return sum(self.images.values())
+
+
+def kept_in_words(kept: Mapping[str, int]) -> str:
+    """Which pictures are not copied, and why; empty if there are none."""
+    return ", ".join(
+        f"{count:,} kept where they are: copies of {provider} are not allowed"
+        for provider, count in kept.items()
+    )
 
 
 @dataclass(slots=True)
@@ -15,6 +37,7 @@ class MoveReport:
     bytes: int = 0  #: Of the pictures moved.
     changed: list[int] = field(default_factory=list)  #: Stored anew meanwhile: the next run takes them.
     left: dict[str, list[int]] = field(default_factory=dict)  #: Damaged, missing or refused, by reason.
+    kept: Mapping[str, int] = field(default_factory=dict)  #: See `MovePlan`.
     not_deleted: list[int] = field(default_factory=list)  #: Moved, but the original could not be removed.
     stopped: str | None = None  #: Why it ended early: a store that takes or gives nothing.
 
@@ -26,7 +49,7 @@ class MoveReport:
     @property
     def whole(self) -> bool:
         """Whether everything there was to do is done."""
-        return not (self.changed or self.left or self.not_deleted or self.stopped)
+        return not (self.changed or self.left or self.kept or self.not_deleted or self.stopped)
 
     def leave(self, image_id: int, reason: str) -> None:
         """Note that an image stays where it is."""
@@ -42,6 +65,8 @@ class MoveReport:
         ):
             if count:
                 parts.append(f"{count:,} {words}")
+        if self.kept:
+            parts.append(kept_in_words(self.kept))
         if self.stopped:
             parts.append(f"stopped: {self.stopped.rstrip('.')}")
         return ", ".join(parts)

@@ -1,5 +1,7 @@
 """Moving stored pictures to another store: read, proven, put, read back, and only then pointed at.
 
+What no copies may be made of stays where it is, unless its original goes: then there is one as before.
+
 Every chunk is committed by itself, so a run that was stopped goes on where it was. Doing an image twice
 leaves one object, since it has the same key in every store.
 """
@@ -23,6 +25,7 @@ from ops_core.settings import Settings
 from ops_core.storage.keys import is_key
 from ops_core.storage.registry import open_named
 from ops_core.storage.store import Missing, Placed, Store, thumbnail_key
+from ops_core.work.move_plan import planned, staying
 from ops_core.work.verify import ends_whole, verify_image
 
 #: Images of one chunk, which is recorded in one transaction.
@@ -81,15 +84,15 @@ async def move(
     `on_image` is called after each image. Raises `NotSetUp` before anything is done if one of the stores
     cannot be used. A store that takes or gives nothing of a whole chunk ends the run.
     """
-    with engine.connect() as connection:
-        counts = stored_files.waiting(connection, target, source)
-    total = sum(counts.values())
-    report = MoveReport(target, waiting=total if limit is None else min(limit, total))
+    plan = planned(engine, settings, target, source=source, delete_source=delete_source)
+    report = MoveReport(target, waiting=plan.total if limit is None else min(limit, plan.total))
     async with AsyncExitStack() as opened:
         there = await opened.enter_async_context(_open(settings, target))
-        sources = [await opened.enter_async_context(_open(settings, name)) for name in counts]
+        sources = [await opened.enter_async_context(_open(settings, name)) for name in plan.images]
         for here in sources:
             await _Run(engine, settings, here, there, delete_source, report, on_image).all_files(limit)
+    # a policy may have changed on the way
+    report.kept = planned(engine, settings, target, source=source, delete_source=delete_source).kept
     return report
 
 
@@ -120,7 +123,10 @@ class _Run:
         while not self.report.stopped:
             room = CHUNK if limit is None else min(CHUNK, limit - self.report.seen)
             with self.engine.connect() as connection:
-                files = stored_files.next_files(connection, self.source.name, after=after, limit=room)
+                kept = staying(connection, self.settings, delete_source=self.delete_source)
+                files = stored_files.next_files(
+                    connection, self.source.name, after=after, limit=room, kept=kept
+                )
             if not files:
                 return
             after = files[-1].image_id

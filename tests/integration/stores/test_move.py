@@ -20,8 +20,9 @@ from typer.testing import CliRunner
 
 from ops_core.actions import NotAllowed, Refused, move_store, preview_move
 from ops_core.cli import app
-from ops_core.db import stored_files
+from ops_core.db import provider_rows, stored_files
 from ops_core.domain.access import LOCAL, Actor, Role
+from ops_core.domain.providers import Rehosting
 from ops_core.domain.store_moves import MoveReport
 from ops_core.settings import get_settings
 from ops_core.settings_help import env_name
@@ -40,6 +41,7 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.postgres
 
 ROOT = Path(__file__).parents[3]
+GOOGLE, COMMONS = "google_places", "wikimedia_commons"
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +65,7 @@ def in_store(name: str, ask: Callable[[Store], Any]) -> Any:
     return asyncio.run(go())
 
 
-def stored(engine: Engine, count: int, *, first: int = 0) -> list[Row[Any]]:
+def stored(engine: Engine, count: int, *, first: int = 0, provider: str = GOOGLE) -> list[Row[Any]]:
     """Uploaded images of one venue, with their files on the disk."""
     with engine.begin() as connection:
         venue = make_venue(connection, name="The Bar")
@@ -73,6 +75,7 @@ def stored(engine: Engine, count: int, *, first: int = 0) -> list[Row[Any]]:
             image = make_image(
                 connection,
                 venue,
+                provider=provider,
                 store="disk",
                 content_hash=hashlib.sha256(data).hexdigest(),
                 bytes=len(data),
@@ -282,9 +285,9 @@ def test_only_the_store_that_is_named_is_emptied(database: Engine) -> None:
     stored(database, 2)
     moved(database, "s3")
     stored(database, 3, first=10)
-    assert preview_move(database, "imagekit") == {"disk": 3, "s3": 2}
+    assert preview_move(database, "imagekit").images == {"disk": 3, "s3": 2}
     assert moved(database, "imagekit", source="s3").moved == 2
-    assert preview_move(database, "imagekit") == {"disk": 3}
+    assert preview_move(database, "imagekit").images == {"disk": 3}
 
 
 def test_a_store_that_takes_nothing_ends_the_run_at_once(
@@ -360,7 +363,73 @@ def test_a_store_that_is_not_set_up_moves_nothing(database: Engine, monkeypatch:
     get_settings.cache_clear()
     with pytest.raises(NotSetUp, match="VENUE_OPS_S3_BUCKET"):
         moved(database, "s3")
-    assert preview_move(database, "s3") == {"disk": 1}
+    assert preview_move(database, "s3").images == {"disk": 1}
+
+
+def no_copies_of(engine: Engine, *providers: str) -> None:
+    """From now on these providers' photos are shown from them only."""
+    with engine.begin() as connection:
+        for code in providers:
+            provider_rows.set_rehosting(connection, code, Rehosting.REFERENCE_ONLY, None)
+
+
+def test_pictures_that_may_not_be_copied_stay_where_they_are_and_are_counted(
+    database: Engine, s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = stored(database, 3)
+    others = stored(database, 4, first=10, provider=COMMONS)
+    no_copies_of(database, GOOGLE)
+    monkeypatch.setattr(work, "CHUNK", 2)
+    before = rows(database)
+    plan = preview_move(database, "s3")
+    assert (plan.images, plan.kept) == ({"disk": 4}, {GOOGLE: 3})
+    first = moved(database, "s3", limit=3)  # what is kept takes nothing of the limit
+    assert (first.waiting, first.moved, first.kept, first.whole) == (3, 3, {GOOGLE: 3}, False)
+    report = moved(database, "s3")
+    assert (report.waiting, report.moved, report.left, report.kept) == (1, 1, {}, {GOOGLE: 3})
+    after = rows(database)
+    assert {after[image.id].store for image in others} == {"s3"}
+    assert {image.id: after[image.id] for image in kept} == {image.id: before[image.id] for image in kept}
+    assert not {image.storage_key for image in kept} & s3.objects().keys()
+    why = "3 kept where they are: copies of google_places are not allowed"
+    assert audit(database)[-2:] == [
+        f"begun: 1 images in disk, {why}",
+        f"1 of 1 images moved to s3, {why}",
+    ]
+
+
+def test_pictures_that_may_not_be_copied_are_moved_if_their_originals_go(
+    database: Engine, s3: S3Server
+) -> None:
+    images = stored(database, 3)
+    no_copies_of(database, GOOGLE)
+    plan = preview_move(database, "s3", delete_source=True)
+    assert (plan.images, plan.kept) == ({"disk": 3}, {})
+    report = moved(database, "s3", delete_source=True)
+    assert (report.moved, report.kept, report.whole) == (3, {}, True)
+    proven(database, "s3")
+    assert not any((get_settings().store_path / image.storage_key).exists() for image in images)
+
+
+def test_no_more_copies_are_made_once_the_policy_changes_in_the_middle(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored(database, 4)
+    monkeypatch.setattr(work, "CHUNK", 2)
+    report = moved(database, "s3", on_image=lambda: no_copies_of(database, GOOGLE))
+    assert (report.waiting, report.moved, report.kept) == (4, 2, {GOOGLE: 2})
+
+
+def test_pictures_that_the_sandbox_draws_are_copied_whatever_the_policy(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored(database, 2)
+    no_copies_of(database, GOOGLE)
+    monkeypatch.setenv("VENUE_OPS_SANDBOX_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("VENUE_OPS_SANDBOX_COPIES", GOOGLE)
+    get_settings.cache_clear()
+    assert preview_move(database, "s3").kept == {}
+    assert moved(database, "s3").moved == 2
 
 
 def command(*arguments: str) -> tuple[int, str, str]:
@@ -373,6 +442,22 @@ def test_a_dry_run_tells_and_changes_nothing(database: Engine, s3: S3Server) -> 
     before = rows(database)
     assert command("--to", "s3", "--dry-run") == (0, "Images to be moved to s3: 3 in disk.\n", "")
     assert (rows(database), s3.objects(), audit(database)) == (before, {}, [])
+
+
+def test_the_dry_run_and_the_run_say_alike_what_is_kept(database: Engine, s3: S3Server) -> None:
+    stored(database, 2)
+    no_copies_of(database, GOOGLE)
+    why = "2 kept where they are: copies of google_places are not allowed."
+    nothing = f"No image is to be moved to s3. {why}\n"
+    assert command("--to", "s3", "--dry-run") == (0, nothing, "")
+    assert command("--to", "s3", "--yes") == (3, nothing, "")
+    stored(database, 3, first=10, provider=COMMONS)
+    assert command("--to", "s3", "--dry-run")[:2] == (0, f"Images to be moved to s3: 3 in disk. {why}\n")
+    code, said, _ = command("--to", "s3", "--yes")
+    assert code == 3
+    assert f"3 of 3 images moved to s3, {why.rstrip('.')}; " in said
+    gone = command("--to", "s3", "--dry-run", "--delete-source")
+    assert gone == (0, "Images to be moved to s3: 2 in disk.\n", "")
 
 
 def test_the_command_asks_a_person_or_wants_a_yes(database: Engine) -> None:
@@ -444,6 +529,7 @@ def test_the_questions_of_a_move_use_the_index_of_stores(database: Engine) -> No
     with database.connect() as connection:
         connection.execute(text("SET LOCAL enable_seqscan = off"))
         plan = connection.execute(
-            text("EXPLAIN " + stored_files._NEXT.text), {"source": "disk", "after": 0, "limit": 10}
+            text("EXPLAIN " + stored_files._NEXT.text),
+            {"source": "disk", "after": 0, "limit": 10, "kept": ["here"]},
         )
         assert "ix_images_store" in "\n".join(row[0] for row in plan)

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from ops_core.db import discovered
+from ops_core.db.job_providers import ProviderResult
 from ops_core.domain.errors import ErrorType
-from ops_core.domain.failures import Failed
+from ops_core.domain.failures import Failed, Failure
+from ops_core.domain.jobs import ProviderStatus
 from ops_core.providers.http import Api
 from ops_core.providers.registry import SOURCES
 from ops_core.providers.source import Photo, UseReporter
@@ -20,7 +22,7 @@ from ops_core.work.session import Session
 
 log = logging.getLogger(__name__)
 
-#: Seconds before reports go on that a provider refused without saying for how long.
+#: Seconds of silence for a provider that asks for fewer calls without saying for how long.
 LATER = 60.0
 
 
@@ -32,6 +34,7 @@ class _Told:
     price: Decimal  #: Of one report, US dollars.
     untold: list[Photo] = field(default_factory=list)  #: No permit was left for these.
     wait: float = 0.0
+    failure: Failure | None = None  #: It asked for fewer calls.
 
 
 async def report_uses(
@@ -40,7 +43,8 @@ async def report_uses(
     """Report the references among `chosen` that are new; what is left of both when a limit is used up.
 
     Photos whose use cannot be reported yet are not kept yet: their provider counts as not answered, and
-    the job comes back for them. A provider that answers with an error was told as well as can be.
+    the job comes back for them, as for a listing. A provider that answers with another error was told as
+    well as can be.
     """
     known: set[tuple[str, str]] | None = None
     told: dict[str, _Told] = {}
@@ -64,16 +68,26 @@ async def report_uses(
         discovery,
         answered=[code for code in discovery.answered if code not in late],
         results=[
-            replace(
-                line,
-                calls=line.calls + told[line.provider].api.calls,
-                cost_usd=line.cost_usd + told[line.provider].api.calls * told[line.provider].price,
-            )
-            if line.provider in told
-            else line
+            _with_reports(line, told[line.provider]) if line.provider in told else line
             for line in discovery.results
         ],
-        wait=max([discovery.wait, *(max(tell.wait, SOONEST) for tell in told.values() if tell.untold)]),
+        wait=max([discovery.wait, *(tell.wait for tell in told.values())]),
+    )
+
+
+def _with_reports(line: ProviderResult, told: _Told) -> ProviderResult:
+    """How the provider did, its reports of use included."""
+    line = replace(
+        line, calls=line.calls + told.api.calls, cost_usd=line.cost_usd + told.api.calls * told.price
+    )
+    if told.failure is None:
+        return line
+    return replace(
+        line,
+        status=ProviderStatus.FAILED,
+        error_type=told.failure.error_type,
+        status_code=told.failure.status_code,
+        reason=f"the use of its photos could not be reported: {told.failure.detail}",
     )
 
 
@@ -84,15 +98,15 @@ async def _tell(session: Session, source: UseReporter, photo: Photo, tell: _Told
     try:
         await source.report_use(photo, tell.api)
     except PutOff as error:
-        tell.wait = error.seconds
+        tell.wait = max(error.seconds, SOONEST)
         tell.untold.append(photo)
     except Failed as error:
         failure = error.failure
         log.warning("the use of a photo of %s could not be reported: %s", photo.provider, failure.detail)
         if failure.error_type is ErrorType.RATE_LIMITED:
-            tell.wait = failure.retry_after or LATER
+            tell.failure = failure
             tell.untold.append(photo)
-            await session.permits.block(photo.provider, tell.wait)
+            await session.permits.block(photo.provider, failure.retry_after or LATER)
 
 
 def _references(session: Session, venue_id: int) -> set[tuple[str, str]]:

@@ -222,7 +222,7 @@ def test_photos_whose_use_cannot_be_reported_yet_are_kept_once_it_can(
     source = Reporting(permits=1, fails=fails)
     monkeypatch.setitem(SOURCES, GOOGLE, source)
     job = enriched(system, system.add_venues(4)[-1:])
-    assert job.state == "available"
+    assert job.state == ("available" if fails is None else "retryable")
     assert states(system) == {"referenced": 1}
 
     source.permits = 100
@@ -232,6 +232,26 @@ def test_photos_whose_use_cannot_be_reported_yet_are_kept_once_it_can(
     (done,) = system.rows("SELECT * FROM jobs WHERE id = :id", id=job.id)
     assert done.status == "success"
     assert len(source.told) == len(set(source.told)) == states(system)["referenced"] > 1
+
+
+def test_a_provider_that_asks_for_fewer_reports_each_time_ends_the_job_after_its_attempts(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(system)
+    set_policy(system, "reference_only")
+    monkeypatch.setitem(SOURCES, GOOGLE, Reporting(permits=1, fails=ErrorType.RATE_LIMITED))
+    job = enriched(system, system.add_venues(4)[-1:])
+    while job.finished_at is None:
+        with system.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE jobs SET scheduled_at = now()")
+            connection.exec_driver_sql("UPDATE rate_limits SET blocked_until = NULL")
+        assert enrich.run(system.engine, system.settings, [job.id]) == 1
+        (job,) = system.rows("SELECT * FROM jobs WHERE id = :id", id=job.id)
+    assert (job.status, job.attempt) == ("partial", job.max_attempts)
+    assert states(system) == {"referenced": 1}
+    (line,) = system.rows("SELECT * FROM job_providers")
+    assert (line.status, line.error_type) == ("failed", "rate_limited")
+    assert "could not be reported" in line.reason
 
 
 def test_a_provider_that_cannot_be_told_loses_no_photo(

@@ -25,13 +25,18 @@ def add_provider_ids(connection: Connection, make: Callable[[str, str], Mapping[
 
 
 def queue_first(connection: Connection, limit: int, *, actor: str) -> int:
-    """Queue the enrichment of up to `limit` venues, spread over the cities; how many."""
+    """Queue the enrichment of up to `limit` venues, spread over the cities; how many.
+
+    The few with words for stock photos come along, so that every provider is seen at work.
+    """
     ids = connection.scalars(
         text("""
             SELECT id FROM (
-                SELECT id, row_number() OVER (PARTITION BY city_id ORDER BY id) AS place FROM venues
+                SELECT id, jsonb_exists(provider_ids, 'unsplash') AS stock,
+                    row_number() OVER (PARTITION BY city_id ORDER BY id) AS place
+                FROM venues
             ) AS ranked
-            ORDER BY place, id LIMIT :limit
+            ORDER BY stock DESC, place, id LIMIT :limit
         """),
         {"limit": limit},
     ).all()

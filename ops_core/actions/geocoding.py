@@ -22,15 +22,23 @@ USUAL_LIMIT = 200
 #: The most.
 MOST_VENUES = 5_000
 
+#: Why there is nothing to order.
+NOTHING_MISSING = (
+    "No id is missing, but where it was searched for within "
+    f"{searches.SEARCH_AGAIN.days} days, the venue was searched within a day, or a person decided"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissingIds:
-    """What a search for missing ids would ask now."""
+    """What a search for missing ids would ask: the order that a person sees before giving it."""
 
     venues: Mapping[int, Sequence[str]]  #: Venue -> the providers to search.
     searches: Mapping[str, int]  #: Provider -> how many venues it is searched for.
     cost_usd: Decimal  #: At one call each; a provider may take more.
     more: bool  #: Whether venues are left beyond the limit.
+    looked_at: int | None = None  #: Only so many venues were looked at; None if all were.
+    looked_to: int | None = None  #: The last of these: the next look goes on after it.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +46,41 @@ class SearchesQueued:
     """The searches that carry an action out."""
 
     job_ids: tuple[int, ...]  #: New ones.
-    open_ids: tuple[int, ...] = ()  #: Searches for the other venues, which were open already.
+    open_ids: tuple[int, ...] = ()  #: Searches for other venues, which were open already.
+    needless: int = 0  #: Venues that were searched, or decided by a person, since they were shown.
 
 
-def preview_missing_ids(engine: Engine, *, limit: int = USUAL_LIMIT) -> MissingIds:
-    """What `find_missing_ids` would search for now; changes nothing."""
+def preview_missing_ids(
+    engine: Engine,
+    *,
+    limit: int = USUAL_LIMIT,
+    after: int | None = None,
+    at_most: int | None = searches.LOOK_AT,
+) -> MissingIds:
+    """Venues that lack an id of a provider that can be searched, at most `limit` of them; changes nothing.
+
+    Searches within `searches.SEARCH_AGAIN`, venues searched within `searches.TRY_AGAIN`, open searches, and
+    what people decided are left alone. Looks at `at_most` venues (None: at all), from `after` on or from the
+    venue that was searched last. Raises `Refused`.
+    """
+    if not 1 <= limit <= MOST_VENUES:
+        raise Refused(f"The limit must be between 1 and {MOST_VENUES:,}.")
     with engine.connect() as connection:
-        return _missing(connection, limit)
+        asked = _asked(connection)
+        look = searches.missing(connection, asked, limit=limit + 1, after=after, at_most=at_most)
+        prices = {code: provider.search_usd for code, provider in providers.active(connection).items()}
+    venues = dict(list(look.venues.items())[:limit])
+    counts = {code: sum(code in codes for codes in venues.values()) for code in asked}
+    more = len(look.venues) > limit
+    part = look.looked_to is not None and not more
+    return MissingIds(
+        venues=venues,
+        searches={code: count for code, count in counts.items() if count},
+        cost_usd=sum((count * prices[code] for code, count in counts.items()), Decimal(0)),
+        more=more,
+        looked_at=at_most if part else None,
+        looked_to=look.looked_to if part else None,
+    )
 
 
 def find_venue_ids(
@@ -67,7 +103,10 @@ def find_venue_ids(
             if gone:
                 raise Refused(f"There is no venue {', '.join(f'#{each}' for each in gone[:5])}.")
             _require_searchable(connection)
-            queued = _enqueue(connection, dict.fromkeys(ids, ()), actor, force=force)
+            searches.hold(connection)
+            open_ids = searches.open_searches(connection, ids)
+            made = _enqueue(connection, dict.fromkeys(ids, ()), actor, force=force)
+            queued = SearchesQueued(job_ids=made, open_ids=tuple(open_ids))
             _audit(connection, actor, "find_venue_ids", scope, _outcome(queued))
     except Refused as refused:
         _audit_refused(engine, actor, "find_venue_ids", scope, refused)
@@ -76,24 +115,23 @@ def find_venue_ids(
     return queued
 
 
-def find_missing_ids(engine: Engine, *, actor: Actor, limit: int = USUAL_LIMIT) -> SearchesQueued:
-    """Search for venues that lack an id of a provider that can be searched, at most `limit` of them.
+def find_missing_ids(engine: Engine, preview: MissingIds, *, actor: Actor) -> SearchesQueued:
+    """Search for the venues of `preview`, each at the providers it was shown with; no other is searched.
 
-    Searches within `searches.SEARCH_AGAIN`, open ones, and what people decided are left alone. Raises
-    `Refused` when nothing is left to search for.
+    What is no longer missing is left out, so that a second click and a second person order nothing twice.
+    Raises `Refused`.
     """
-    scope = {"limit": limit}
+    ids = list(preview.venues)
+    scope = {"venue_ids": ids, "searches": dict(preview.searches)}
     require(engine, actor, Role.OPERATOR, "find_missing_ids", scope)
     try:
         with engine.begin() as connection:
             _require_searchable(connection)
-            found = _missing(connection, limit)
-            if not found.venues:
-                raise Refused(
-                    "No id is missing that was not searched for within "
-                    f"{searches.SEARCH_AGAIN.days} days, or decided by a person."
-                )
-            queued = _enqueue(connection, found.venues, actor, force=False)
+            if not ids:
+                raise Refused(f"{NOTHING_MISSING}.")
+            if len(ids) > MOST_VENUES:
+                raise Refused(f"Choose at most {MOST_VENUES:,} venues at once.")
+            queued = _order(connection, preview, actor)
             _audit(connection, actor, "find_missing_ids", scope, _outcome(queued))
     except Refused as refused:
         _audit_refused(engine, actor, "find_missing_ids", scope, refused)
@@ -102,24 +140,26 @@ def find_missing_ids(engine: Engine, *, actor: Actor, limit: int = USUAL_LIMIT) 
     return queued
 
 
-def _missing(connection: Connection, limit: int) -> MissingIds:
-    if not 1 <= limit <= MOST_VENUES:
-        raise Refused(f"The limit must be between 1 and {MOST_VENUES:,}.")
-    active = providers.active(connection)
-    asked = {
-        code: key
-        for code, key in geocode.searchable(active, get_settings()).items()
-        if not active[code].paused_for
+def _order(connection: Connection, preview: MissingIds, actor: Actor) -> SearchesQueued:
+    ids = list(preview.venues)
+    searches.hold(connection)  # before looking: whoever came first has then made their jobs
+    lacking = searches.still_missing(connection, _asked(connection), ids)
+    wanted = {
+        venue_id: [code for code in codes if code in lacking.get(venue_id, ())]
+        for venue_id, codes in preview.venues.items()
     }
-    found = searches.missing(connection, asked, limit=limit + 1) if asked else {}
-    venues = dict(list(found.items())[:limit])
-    counts = {code: sum(code in codes for codes in venues.values()) for code in asked}
-    return MissingIds(
-        venues=venues,
-        searches={code: count for code, count in counts.items() if count},
-        cost_usd=sum((count * active[code].search_usd for code, count in counts.items()), Decimal(0)),
-        more=len(found) > limit,
+    open_ids = searches.open_searches(connection, ids)
+    made = _enqueue(connection, {key: codes for key, codes in wanted.items() if codes}, actor, force=False)
+    return SearchesQueued(
+        job_ids=made, open_ids=tuple(open_ids), needless=len(ids) - len(made) - len(open_ids)
     )
+
+
+def _asked(connection: Connection) -> dict[str, str]:
+    """The providers that can be searched at this moment, with the keys of their ids."""
+    active = providers.active(connection)
+    able = geocode.searchable(active, get_settings())
+    return {code: key for code, key in able.items() if not active[code].paused_for}
 
 
 def _require_searchable(connection: Connection) -> None:
@@ -131,8 +171,7 @@ def _require_searchable(connection: Connection) -> None:
 
 def _enqueue(
     connection: Connection, venues: Mapping[int, Sequence[str]], actor: Actor, *, force: bool
-) -> SearchesQueued:
-    open_before = searches.open_searches(connection, list(venues))
+) -> tuple[int, ...]:
     made = searches.enqueue(
         connection,
         venues,
@@ -140,17 +179,21 @@ def _enqueue(
         force=force,
         max_attempts=get_settings().job_max_attempts,
     )
-    return SearchesQueued(job_ids=tuple(made), open_ids=tuple(open_before))
+    return tuple(made)
 
 
 def _outcome(queued: SearchesQueued) -> str:
-    made, left = queued.job_ids, len(queued.open_ids)
-    if not made:
-        return f"none queued; {left:,} open already"
-    words = f"1 search queued: job {made[0]}"
-    if len(made) > 1:
-        words = f"{len(made):,} searches queued: jobs {made[0]} to {made[-1]}"
-    return f"{words}; {left:,} open already" if left else words
+    made = queued.job_ids
+    words = ["none queued"]
+    if len(made) == 1:
+        words = [f"1 search queued: job {made[0]}"]
+    elif made:
+        words = [f"{len(made):,} searches queued: jobs {made[0]} to {made[-1]}"]
+    if queued.open_ids:
+        words.append(f"{len(queued.open_ids):,} open already")
+    if queued.needless:
+        words.append(f"{queued.needless:,} need none any more")
+    return "; ".join(words)
 
 
 def _tell(engine: Engine, queued: SearchesQueued) -> None:

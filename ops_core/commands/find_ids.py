@@ -69,15 +69,17 @@ def find_ids(
         queued = actions.find_venue_ids(engine, venue, actor=LOCAL, force=force)
     else:
         most = limit or USUAL_LIMIT
-        preview = actions.preview_missing_ids(engine, limit=most)
+        preview = actions.preview_missing_ids(engine, limit=most, at_most=None)
         typer.echo("\n".join(_preview_lines(preview)))
         if dry_run:
             raise typer.Exit(0 if preview.venues else EXIT_REFUSED)
         if preview.venues and not yes and not typer.confirm("Search for them?", err=True):
             typer.echo("Nothing was ordered.", err=True)
             raise typer.Exit(EXIT_REFUSED)
-        queued = actions.find_missing_ids(engine, actor=LOCAL, limit=most)
-    typer.echo(f"{_count(len(queued.job_ids), 'search')} ordered, {len(queued.open_ids):,} open already.")
+        queued = actions.find_missing_ids(engine, preview, actor=LOCAL)
+    needless = f", {queued.needless:,} need none any more" if queued.needless else ""
+    made = _count(len(queued.job_ids), "search")
+    typer.echo(f"{made} ordered, {len(queued.open_ids):,} open already{needless}.")
     if watch:
         raise typer.Exit(_watch(engine, [*queued.open_ids, *queued.job_ids]))
 

@@ -57,10 +57,10 @@ def newer(than: datetime) -> int:
         return match_lists.newer(connection, than)
 
 
-@st.cache_data(ttl="10s", max_entries=4, show_spinner=False)
-def missing(limit: int) -> actions.MissingIds:
-    """What a search for missing ids would ask."""
-    return actions.preview_missing_ids(get_engine(), limit=limit)
+@st.cache_data(ttl="10s", max_entries=16, show_spinner=False)
+def missing(limit: int, after: int | None) -> actions.MissingIds:
+    """What a search for missing ids would ask; looks on after that venue, if one is given."""
+    return actions.preview_missing_ids(get_engine(), limit=limit, after=after)
 
 
 @st.cache_data(ttl="5m", max_entries=1, show_spinner=False)

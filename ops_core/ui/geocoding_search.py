@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from ops_core import actions
-from ops_core.actions.geocoding import USUAL_LIMIT
+from ops_core.actions.geocoding import NOTHING_MISSING, USUAL_LIMIT
 from ops_core.db.health import COUNT_LIMIT
 from ops_core.domain.retry_plan import counted
 from ops_core.ui import badges, geocoding_cached, notices, retries_controls
@@ -22,6 +22,7 @@ from ops_core.ui.markdown import plain
 LOOK_SECONDS = 5
 
 _NOTE = "geo_search_note"
+_AFTER = "geo_search_after"  # the venue after which to look on
 
 
 def search_button(*, names: Mapping[str, str], may_search: bool) -> None:
@@ -46,13 +47,11 @@ def search_note() -> None:
 
 
 def _preview(names: Mapping[str, str]) -> None:
-    found = geocoding_cached.missing(USUAL_LIMIT)
+    found = geocoding_cached.missing(USUAL_LIMIT, st.session_state.get(_AFTER))
     if not found.venues:
-        st.markdown("No id is missing that was not searched for within 30 days, or decided by a person.")
+        _nothing(found)
         return
-    more = f", the first {USUAL_LIMIT} of more" if found.more else ""
-    verb = "lacks" if len(found.venues) == 1 else "lack"
-    st.markdown(f"**{counted(len(found.venues), 'venue')}** {verb} an id{more}.")
+    st.markdown(_how_many(found))
     lines = [
         f"{badges.provider_badge(code, names)} {_searches(count)}" for code, count in found.searches.items()
     ]
@@ -64,15 +63,39 @@ def _preview(names: Mapping[str, str]) -> None:
         icon=":material/travel_explore:",
         type="primary",
         on_click=_search,
+        args=(found,),  # what is shown is what is ordered
     )
 
 
-def _search() -> None:
-    st.session_state.pop(_NOTE, None)
+def _nothing(found: actions.MissingIds) -> None:
+    if found.looked_at is None:
+        st.markdown(f"{NOTHING_MISSING}.")
+        return
+    st.markdown(f"None of the {found.looked_at:,} venues looked at lacks an id that can be searched for now.")
+    st.button("Look at the next", key="geo_search_next", on_click=_look_on, args=(found.looked_to,))
+
+
+def _look_on(after: int) -> None:
+    st.session_state[_AFTER] = after
+
+
+def _how_many(found: actions.MissingIds) -> str:
+    count = len(found.venues)
+    verb = "lacks" if count == 1 else "lack"
+    if found.more:
+        return f"**{count:,}+ venues** lack an id. This is a search for {count:,} of them."
+    if found.looked_at is not None:
+        return f"**{counted(count, 'venue')}** of the {found.looked_at:,} looked at {verb} an id."
+    return f"**{counted(count, 'venue')}** {verb} an id."
+
+
+def _search(preview: actions.MissingIds) -> None:
+    for name in (_NOTE, _AFTER):
+        st.session_state.pop(name, None)
     done: list[actions.SearchesQueued] = []
 
     def act(engine: Any, actor: Any) -> None:
-        done.append(actions.find_missing_ids(engine, actor=actor))
+        done.append(actions.find_missing_ids(engine, preview, actor=actor))
 
     said = retries_controls.attempt(act)
     geocoding_cached.forget()
@@ -80,7 +103,17 @@ def _search() -> None:
     if said:
         st.session_state[_NOTE] = said
     for each in done:
-        notices.keep(f"{_searches(len(each.job_ids))} queued.")
+        notices.keep(_done(each))
+
+
+def _done(queued: actions.SearchesQueued) -> str:
+    made = len(queued.job_ids)
+    words = [f"{_searches(made)} queued" if made else "No search queued"]
+    if queued.open_ids:
+        words.append(f"{len(queued.open_ids):,} ordered already")
+    if queued.needless:
+        words.append(f"{queued.needless:,} need none any more")
+    return f"{', '.join(words)}."
 
 
 def underway(as_of: datetime, on_show: Any) -> None:

@@ -60,7 +60,9 @@ ACTIONS: dict[str, Callable[[Engine, Actor], Any]] = {
     ),
     "resume_provider": lambda engine, actor: actions.resume_provider(engine, "google_places", actor=actor),
     "find_venue_ids": lambda engine, actor: actions.find_venue_ids(engine, [1], actor=actor),
-    "find_missing_ids": lambda engine, actor: actions.find_missing_ids(engine, actor=actor),
+    "find_missing_ids": lambda engine, actor: actions.find_missing_ids(
+        engine, actions.preview_missing_ids(engine), actor=actor
+    ),
     "choose_match": lambda engine, actor: actions.choose_match(engine, 1, "google_places", None, actor=actor),
 }
 #: Those that take an admin.

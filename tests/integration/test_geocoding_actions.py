@@ -275,7 +275,7 @@ def test_viewers_decide_and_search_for_nothing(database: Engine, venue: Any, ope
     for act in (
         lambda: choose_match(database, venue.id, "foursquare", PLACE, actor=GUS),
         lambda: actions.find_venue_ids(database, [venue.id], actor=GUS),
-        lambda: actions.find_missing_ids(database, actor=GUS),
+        lambda: actions.find_missing_ids(database, actions.preview_missing_ids(database), actor=GUS),
     ):
         with pytest.raises(NotAllowed, match="takes the role operator"):
             act()
@@ -324,7 +324,7 @@ def test_where_no_provider_can_be_searched_the_refusal_says_which_setting_is_mis
     with pytest.raises(Refused, match=r"No provider can be searched\. .*VENUE_OPS_"):
         actions.find_venue_ids(database, [venue.id], actor=ANNA)
     with pytest.raises(Refused, match="No provider can be searched"):
-        actions.find_missing_ids(database, actor=ANNA)
+        actions.find_missing_ids(database, actions.preview_missing_ids(database), actor=ANNA)
 
 
 @pytest.mark.usefixtures("sandboxed")
@@ -341,13 +341,112 @@ def test_missing_ids_are_counted_and_priced_before_anything_is_ordered(database:
     assert actions.preview_missing_ids(database, limit=3).more
     assert rows(database, "SELECT * FROM jobs") == []
 
-    queued = actions.find_missing_ids(database, actor=ANNA, limit=10)
+    queued = actions.find_missing_ids(database, preview, actor=ANNA)
     assert len(queued.job_ids) == 4
+    assert rows(database, "SELECT scope FROM audit")[0].scope == {
+        "venue_ids": list(preview.venues),
+        "searches": preview.searches,
+    }
     (first, *_) = rows(database, "SELECT args FROM jobs ORDER BY id")
     assert set(first.args["providers"]) == {"here", "mapbox", "foursquare"}
-    assert actions.preview_missing_ids(database, limit=10).venues == {}
-    with pytest.raises(Refused, match="No id is missing that was not searched for within 30 days"):
-        actions.find_missing_ids(database, actor=ANNA)
+    nothing = actions.preview_missing_ids(database, limit=10)
+    assert nothing.venues == {}
+    with pytest.raises(Refused, match="No id is missing, but where it was searched for within 30 days"):
+        actions.find_missing_ids(database, nothing, actor=ANNA)
+
+
+@pytest.mark.usefixtures("sandboxed")
+def test_a_second_click_on_the_same_preview_orders_nothing_though_more_venues_lack_an_id(
+    database: Engine,
+) -> None:
+    with database.begin() as connection:
+        for _ in range(5):
+            make_venue(connection)
+    preview = actions.preview_missing_ids(database, limit=2)
+    first = actions.find_missing_ids(database, preview, actor=ANNA)
+    second = actions.find_missing_ids(database, preview, actor=ANNA)
+    assert len(first.job_ids) == 2
+    assert (second.job_ids, second.open_ids, second.needless) == ((), first.job_ids, 0)
+    assert [row.venue_id for row in rows(database, "SELECT venue_id FROM jobs ORDER BY id")] == list(
+        preview.venues
+    )
+    assert [outcome for _, _, outcome in audited(database)] == [
+        f"2 searches queued: jobs {first.job_ids[0]} to {first.job_ids[1]}",
+        "none queued; 2 open already",
+    ]
+
+
+@pytest.mark.usefixtures("sandboxed")
+def test_a_preview_is_ordered_once_though_its_searches_have_ended_and_failed(
+    database: Engine, venue: Any
+) -> None:
+    preview = actions.preview_missing_ids(database)
+    actions.find_missing_ids(database, preview, actor=ANNA)
+    with database.begin() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET state = 'discarded', finished_at = now()")
+    again = actions.find_missing_ids(database, preview, actor=ANNA)
+    assert (again.job_ids, again.open_ids, again.needless) == ((), (), 1)
+    assert audited(database)[-1][2] == "none queued; 1 need none any more"
+
+
+@pytest.mark.usefixtures("sandboxed")
+def test_two_people_who_order_the_same_preview_at_once_pay_once(database: Engine) -> None:
+    with database.begin() as connection:
+        for _ in range(20):
+            make_venue(connection)
+    preview = actions.preview_missing_ids(database)
+    done: list[actions.SearchesQueued] = []
+    start = threading.Barrier(4)
+
+    def order() -> None:
+        start.wait()
+        done.append(actions.find_missing_ids(database, preview, actor=ANNA))
+
+    people = [threading.Thread(target=order) for _ in range(4)]
+    for person in people:
+        person.start()
+    for person in people:
+        person.join()
+    assert sorted(len(each.job_ids) for each in done) == [0, 0, 0, 20]
+    assert sorted(len(each.open_ids) for each in done) == [0, 20, 20, 20]
+
+
+@pytest.mark.usefixtures("sandboxed")
+def test_only_what_was_shown_and_is_missing_still_is_searched_for(database: Engine) -> None:
+    with database.begin() as connection:
+        found, decided, lacking = (make_venue(connection) for _ in range(3))
+    preview = actions.preview_missing_ids(database)
+    with database.begin() as connection:
+        late = make_venue(connection)
+        connection.execute(
+            text(
+                "UPDATE venues SET provider_ids = provider_ids"
+                ' || \'{"here": "1", "mapbox": "2", "foursquare": "3"}\' WHERE id = :id'
+            ),
+            {"id": found.id},
+        )
+        make_match(connection, decided, state="rejected")
+        connection.exec_driver_sql("UPDATE providers SET active = false WHERE code = 'mapbox'")
+    queued = actions.find_missing_ids(database, preview, actor=ANNA)
+    asked = {row.venue_id: row.args["providers"] for row in rows(database, "SELECT venue_id, args FROM jobs")}
+    assert asked == {decided.id: ["here"], lacking.id: ["here", "foursquare"]}
+    assert late.id not in asked
+    assert (len(queued.job_ids), queued.needless) == (2, 1)
+
+
+@pytest.mark.usefixtures("sandboxed")
+def test_a_look_at_a_part_says_so_and_goes_on_where_it_ended(database: Engine) -> None:
+    known = {"here": "1", "mapbox": "2", "foursquare": "3", "google_places": "4", "wikidata": "5"}
+    with database.begin() as connection:
+        for _ in range(3):
+            full = make_venue(connection, provider_ids=known)
+        lacking = make_venue(connection)
+    look = actions.preview_missing_ids(database, at_most=3)
+    assert (look.venues, look.looked_at, look.looked_to) == ({}, 3, full.id)
+    look = actions.preview_missing_ids(database, after=look.looked_to, at_most=3)
+    assert list(look.venues) == [lacking.id]
+    assert list(actions.preview_missing_ids(database, at_most=None).venues) == [lacking.id]
+    assert actions.preview_missing_ids(database).looked_at is None
 
 
 @pytest.mark.usefixtures("sandboxed")
@@ -364,4 +463,4 @@ def test_a_paused_provider_counts_as_nobody_to_ask(database: Engine, venue: Any)
 @pytest.mark.parametrize("limit", [0, -1, 5_001])
 def test_a_limit_that_makes_no_sense_is_refused(database: Engine, limit: int) -> None:
     with pytest.raises(Refused, match="between 1 and 5,000"):
-        actions.find_missing_ids(database, actor=ANNA, limit=limit)
+        actions.preview_missing_ids(database, limit=limit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from sqlalchemy import text
 from ops_core import actions
 from ops_core.domain.access import Actor, Role
 from ops_core.domain.matches import Candidate, Refusal
-from ops_core.ui import frame, geocoding_cached, geocoding_list, sign_in
+from ops_core.ui import frame, geocoding_cached, geocoding_list, geocoding_search, sign_in
 from tests.support.app import open_app, texts
 from tests.support.factories import make_city, make_job, make_job_provider, make_match, make_venue, settle
 
@@ -329,6 +330,40 @@ def test_missing_ids_are_counted_and_priced_before_they_are_searched_for(databas
     assert [row.kind for row in rows(database, "SELECT kind FROM jobs")] == ["geocoding"] * 2
     assert app.toast[0].value == "2 searches queued."
     assert "2 waiting" in texts(again(app))
+
+
+@pytest.mark.usefixtures("sandboxed")
+def test_the_button_orders_the_venues_that_were_shown_and_a_second_click_none(database, monkeypatch):
+    monkeypatch.setattr(geocoding_search, "USUAL_LIMIT", 2)
+    with database.begin() as connection:
+        for _ in range(5):
+            make_venue(connection)
+    app = opened(open_app(PAGE), "geo_search")
+    assert "**2+ venues** lack an id." in texts(app)
+    other = opened(open_app(PAGE), "geo_search")
+    shown = list(geocoding_cached.missing(2, None).venues)
+    for page in (app, other):
+        click(page, "geo_search_now")
+    assert [row.venue_id for row in rows(database, "SELECT venue_id FROM jobs ORDER BY id")] == shown
+    assert other.toast[0].value == "No search queued, 2 ordered already."
+
+
+@pytest.mark.usefixtures("sandboxed")
+def test_a_look_at_a_part_of_the_venues_says_so_and_can_go_on(database, monkeypatch):
+    monkeypatch.setattr(
+        actions, "preview_missing_ids", functools.partial(actions.preview_missing_ids, at_most=1)
+    )
+    known = {"here": "1", "mapbox": "2", "foursquare": "3", "google_places": "4", "wikidata": "5"}
+    with database.begin() as connection:
+        make_venue(connection, provider_ids=known)
+        make_venue(connection)
+    app = opened(open_app(PAGE), "geo_search")
+    assert "None of the 1 venues looked at lacks an id" in texts(app)
+    assert button(app, "geo_search_now") is None
+    click(app, "geo_search_next")
+    assert "**1 venue** of the 1 looked at lacks an id." in texts(app)
+    click(app, "geo_search_now")
+    assert app.toast[0].value == "1 search queued."
 
 
 @pytest.mark.usefixtures("sandboxed")

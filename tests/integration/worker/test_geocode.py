@@ -435,10 +435,37 @@ def test_ids_are_missing_where_none_was_searched_for_lately(system: System) -> N
             f"({searched}, 'foursquare', 'none', now() - interval '29 days'), "
             f"({searched}, 'here', 'none', now() - interval '31 days')"
         )
-        found = searches.missing(connection, keys, limit=10)
-        assert found == {lacking: ["foursquare"], decided: ["here"], searched: ["here"]}
-        assert complete not in found
-        assert list(searches.missing(connection, keys, limit=1)) == [lacking]
+        look = searches.missing(connection, keys, limit=10)
+        assert look.venues == {lacking: ["foursquare"], decided: ["here"], searched: ["here"]}
+        assert complete not in look.venues
+        assert look.looked_to is None
+        assert list(searches.missing(connection, keys, limit=1).venues) == [lacking]
+
+
+def test_venues_whose_search_failed_let_the_others_have_their_turn(system: System) -> None:
+    first, second, third = add(
+        system, *(venue(name) for name in ("Amber Lantern", "Copper Owl", "Blue Note"))
+    )
+    keys = {"foursquare": "foursquare"}
+
+    def due(**bounds: int) -> list[int]:
+        with system.engine.connect() as connection:
+            return list(searches.missing(connection, keys, limit=10, **bounds).venues)
+
+    (job_id,) = search(system, first)
+    with system.engine.begin() as connection:  # the provider failed, and left no match behind
+        connection.exec_driver_sql("UPDATE jobs SET state = 'discarded', finished_at = now()")
+    assert due() == [second, third]
+    with system.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET finished_at = now() - interval '25 hours'")
+    # it is due again, and yet comes after those that were not searched for so long
+    assert due() == [second, third, first]
+    assert due(at_most=2) == [second, third]
+    search(system, third)
+    assert due() == [first, second]
+    with system.engine.connect() as connection:
+        assert list(searches.missing(connection, keys, limit=1).venues) == [first]
+    assert job_of(system, job_id).state == "discarded"
 
 
 def test_a_search_whose_venue_was_never_there_is_discarded(system: System) -> None:

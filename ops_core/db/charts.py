@@ -10,12 +10,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Float, Select, cast, func, select, text, true
+from sqlalchemy import BigInteger, ColumnElement, Connection, Float, Select, cast, func, select, text, true
 
 from ops_core.db.figures import bucket_of
 from ops_core.db.job_filter import conditions
 from ops_core.db.schema import Job, JobProvider
 from ops_core.domain.filters import Filters
+from ops_core.domain.jobs import JobKind
 
 
 def failures(connection: Connection, filters: Filters, edges: Sequence[datetime]) -> list[dict[str, Any]]:
@@ -47,11 +48,13 @@ def providers(connection: Connection, filters: Filters) -> list[dict[str, Any]]:
     """How each provider did: `provider`, `jobs`, `fetched`, `uploaded`, `failed`, `cost_usd`, `median_ms`.
 
     `median_ms` is of the time its answers took (the middle one, or half way between the middle
-    two); None if no time is known.
+    two); None if no time is known. Searches for venues list no photos, and their time and cost are
+    others: they count only where `filters` ask for their kind.
     """
     # one pass over the rows: equal times first become one, then the few of them find their middle
     times = (
         _providers_of(filters)
+        .where(*_without_searches(filters))
         .with_only_columns(
             JobProvider.provider,
             JobProvider.duration_ms,
@@ -97,6 +100,10 @@ def providers(connection: Connection, filters: Filters) -> list[dict[str, Any]]:
         .order_by(times.c.provider)
     )
     return [dict(row) for row in connection.execute(question).mappings()]
+
+
+def _without_searches(filters: Filters) -> list[ColumnElement[bool]]:
+    return [] if JobKind.GEOCODING in filters.kinds else [Job.kind != JobKind.GEOCODING]
 
 
 def _providers_of(filters: Filters) -> Select[Any]:

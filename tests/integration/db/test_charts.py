@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,8 +16,15 @@ from ops_core.db.facets import CityChoice
 from ops_core.domain.buckets import Step
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.filters import Filters
-from ops_core.domain.jobs import JobKind, JobOutcome
-from tests.support.factories import make_city, make_enrichment, make_job, make_venue
+from ops_core.domain.jobs import JobKind, JobOutcome, ProviderStatus
+from tests.support.factories import (
+    make_city,
+    make_enrichment,
+    make_job,
+    make_job_provider,
+    make_venue,
+    settle,
+)
 
 pytestmark = pytest.mark.postgres
 
@@ -136,6 +145,40 @@ def test_an_operation_that_matches_counts_with_all_its_providers(connection):
     assert set(of_providers["provider"]) == {"google_places"}
     (google,) = charts.providers(connection, only_not_found)
     assert (google["jobs"], google["uploaded"], google["failed"], google["median_ms"]) == (1, 2, 2, 420.0)
+
+
+def test_searches_for_venues_change_no_photo_figure_of_a_provider_unless_they_are_asked_for(connection):
+    venue = make_venue(connection)
+    make_enrichment(connection, venue, finished_at=NOW - DAY, uploaded=3, failures=[ErrorType.NOT_FOUND])
+    course = chart_frames.course(connection, WEEK, WARSAW, NOW)
+    shares = ["first_rate", "stored_rate", "uploaded", "failed"]
+    before = (
+        charts.providers(connection, WEEK),
+        course.rows[shares],
+        charts.failures(connection, WEEK, course.buckets.edges),
+    )
+
+    search = make_job(connection, venue, kind=JobKind.GEOCODING, settled=False, finished_at=NOW - DAY)
+    make_job_provider(
+        connection,
+        search,
+        status=ProviderStatus.NO_IMAGES,
+        duration_ms=90_000,
+        cost_usd=Decimal(7),
+        calls=2,
+    )
+    settle(connection, search)
+    course = chart_frames.course(connection, WEEK, WARSAW, NOW)
+    assert charts.providers(connection, WEEK) == before[0]
+    assert course.rows[shares].equals(before[1])
+    assert charts.failures(connection, WEEK, course.buckets.edges) == before[2]
+    for kinds, jobs, median in (
+        ((JobKind.GEOCODING,), 1, 90_000.0),
+        ((JobKind.GEOCODING, JobKind.ENRICHMENT), 2, 45_210.0),
+        ((JobKind.ENRICHMENT,), 1, 420.0),
+    ):
+        (asked,) = charts.providers(connection, replace(WEEK, kinds=kinds))
+        assert (asked["jobs"], asked["median_ms"]) == (jobs, median)
 
 
 @pytest.mark.parametrize("words", ["%", "_", "\\", "'; DROP TABLE jobs; --", "\x00", "١٢", "9" * 30])

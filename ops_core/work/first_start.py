@@ -55,7 +55,9 @@ def prepare(engine: Engine, settings: Settings) -> str:
 
 def _search_for_some(connection: Connection, settings: Settings) -> None:
     keys = geocode.searchable(providers.active(connection), settings)
-    found = searches.missing(connection, keys, limit=db.count_venues(connection)) if keys else {}
+    if not keys:
+        return
+    found = searches.missing(connection, keys, limit=db.count_venues(connection)).venues
     # those that lack most show most
     chosen = dict(sorted(found.items(), key=lambda each: -len(each[1]))[:SEARCHED])
     searches.enqueue(connection, chosen, actor=ACTOR, first_after=SEARCH_AFTER, apart=SEARCHES_APART)

@@ -25,6 +25,7 @@ from ops_core.domain.retries import Scope
 from ops_core.sandbox.faults import Fault
 from ops_core.work import enrich
 from tests.integration.worker.test_enrichment import let_all_be_tried_now
+from tests.support.ctrl_c import hears_ctrl_c
 from tests.support.factories import make_image, make_venue
 from tests.support.system import System
 from tests.support.waiting import wait_until
@@ -379,11 +380,6 @@ def test_a_scan_is_ordered_once(database: Engine, run: Run) -> None:
     assert again.out == f"A scan is open already: operation #{done.json['job_id']}.\n"
     assert rows(database, "SELECT kind, actor FROM jobs") == [("cleanup", "local")]
     assert rows(database, "SELECT action, actor FROM audit") == [("retry_all_failed", "local")] * 2
-
-
-def hears_ctrl_c() -> None:
-    """For children: what a shell started in the background does not hear, they must."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Terminal:

@@ -31,6 +31,7 @@ from ops_core.storage.registry import NotSetUp, open_named
 from ops_core.storage.store import Store
 from ops_core.storage.thumbnails import make_thumbnail
 from ops_core.work import move_store as work
+from tests.support.ctrl_c import hears_ctrl_c
 from tests.support.factories import make_image, make_venue
 from tests.support.imagekit_server import ImageKitServer
 from tests.support.photos import jpeg
@@ -502,6 +503,7 @@ def test_a_move_that_is_ended_half_way_loses_nothing_and_goes_on(
             env=os.environ.copy(),
             stdout=output,
             stderr=subprocess.STDOUT,
+            preexec_fn=hears_ctrl_c,
         )
     try:
         # the first chunk is recorded, the second is under way

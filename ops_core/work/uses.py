@@ -16,7 +16,7 @@ from ops_core.domain.jobs import ProviderStatus
 from ops_core.providers.http import Api
 from ops_core.providers.registry import SOURCES
 from ops_core.providers.source import Photo, UseReporter
-from ops_core.work.discover import SOONEST, Discovery
+from ops_core.work.discover import Discovery
 from ops_core.work.rate_limits import PutOff
 from ops_core.work.session import Session
 
@@ -33,18 +33,17 @@ class _Told:
     api: Api
     price: Decimal  #: Of one report, US dollars.
     untold: list[Photo] = field(default_factory=list)  #: No permit was left for these.
-    wait: float = 0.0
     failure: Failure | None = None  #: It asked for fewer calls.
 
 
 async def report_uses(
     session: Session, venue_id: int, chosen: Sequence[Photo], discovery: Discovery
 ) -> tuple[list[Photo], Discovery]:
-    """Report the references among `chosen` that are new; what is left of both when a limit is used up.
+    """Report the references among `chosen` that are new; what is left of both when one is refused.
 
-    Photos whose use cannot be reported yet are not kept yet: their provider counts as not answered, and
-    the job comes back for them, as for a listing. A provider that answers with another error was told as
-    well as can be.
+    Reports are made as far as the provider's limit lets them be made at once. Where it asks for fewer,
+    photos are not kept yet: it counts as not answered, and the job comes back for them, as for a listing.
+    A provider that answers with another error was told as well as can be.
     """
     known: set[tuple[str, str]] | None = None
     told: dict[str, _Told] = {}
@@ -71,7 +70,6 @@ async def report_uses(
             _with_reports(line, told[line.provider]) if line.provider in told else line
             for line in discovery.results
         ],
-        wait=max([discovery.wait, *(tell.wait for tell in told.values())]),
     )
 
 
@@ -97,9 +95,10 @@ async def _tell(session: Session, source: UseReporter, photo: Photo, tell: _Told
         return
     try:
         await source.report_use(photo, tell.api)
-    except PutOff as error:
-        tell.wait = max(error.seconds, SOONEST)
-        tell.untold.append(photo)
+    except PutOff:
+        # Unsplash's demo limit is one call in 72 s: waiting for it would keep the venue's job open for an
+        # hour over illustrations, and each time it came back its listing would use the permit up
+        log.info("the use of a photo of %s is not reported: its limit is used up", photo.provider)
     except Failed as error:
         failure = error.failure
         log.warning("the use of a photo of %s could not be reported: %s", photo.provider, failure.detail)

@@ -213,16 +213,28 @@ def test_each_use_is_reported_once_however_often_the_venue_is_listed(
     assert len(source.told) == len(set(source.told)) == states(system)["referenced"]
 
 
-@pytest.mark.parametrize("fails", [None, ErrorType.RATE_LIMITED], ids=["no permit", "rate limited"])
-def test_photos_whose_use_cannot_be_reported_yet_are_kept_once_it_can(
-    system: System, monkeypatch: pytest.MonkeyPatch, fails: ErrorType | None
+def test_a_used_up_limit_of_reports_holds_up_no_job_and_loses_no_photo(
+    system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     only(system)
     set_policy(system, "reference_only")
-    source = Reporting(permits=1, fails=fails)
+    source = Reporting(permits=1)
     monkeypatch.setitem(SOURCES, GOOGLE, source)
     job = enriched(system, system.add_venues(4)[-1:])
-    assert job.state == ("available" if fails is None else "retryable")
+    assert (job.state, job.status) == ("completed", "success")
+    assert len(source.told) == 1
+    assert states(system)["referenced"] == job.images_discovered > 1
+
+
+def test_photos_whose_reports_are_refused_for_now_are_kept_once_they_are_taken(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(system)
+    set_policy(system, "reference_only")
+    source = Reporting(permits=1, fails=ErrorType.RATE_LIMITED)
+    monkeypatch.setitem(SOURCES, GOOGLE, source)
+    job = enriched(system, system.add_venues(4)[-1:])
+    assert job.state == "retryable"
     assert states(system) == {"referenced": 1}
 
     source.permits = 100

@@ -84,7 +84,14 @@ class HostileWorld:
             apis = {"google_places_api": "legacy", "foursquare_api": "v3"} if older else {}
             settings = self.settings(**apis, **store)
             listed = [scenario for scenario in chosen if not scenario.searched]
-            self._finish(enrich.run, settings, self._enrichments(listed))
+            # a report that asks for silence would keep those beside it from being made
+            reports = [scenario for scenario in listed if scenario.kind == "report"]
+            self._finish(
+                enrich.run, settings, self._enrichments([each for each in listed if each not in reports])
+            )
+            for report in reports:
+                self.change("UPDATE rate_limits SET blocked_until = NULL")
+                self._finish(enrich.run, settings, self._enrichments([report]))
             wanted = [scenario for scenario in chosen if scenario.searched]
             self._finish(geocode.run, settings, self._searches(wanted))
 

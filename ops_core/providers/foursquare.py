@@ -17,6 +17,7 @@ from ops_core.domain.failures import Failure, error_type_of_status, failed
 from ops_core.domain.places import PROVIDER_ID_SHAPES, Venue
 from ops_core.providers.found_places import SEARCH_RADIUS, found_place
 from ops_core.providers.http import Api
+from ops_core.providers.keys import as_sent
 from ops_core.providers.photo_address import photo_address
 from ops_core.providers.reply import dig, name, pixels, text
 from ops_core.providers.source import Download, Photo, Place, PlaceKind
@@ -205,5 +206,4 @@ def _is_v3(settings: Settings) -> bool:
 
 
 def _key(settings: Settings) -> str:
-    secret = settings.foursquare_api_key
-    return "".join(secret.get_secret_value().split()) if secret else ""
+    return as_sent(settings.foursquare_api_key)

@@ -12,6 +12,7 @@ from ops_core.domain.failures import failed
 from ops_core.domain.places import PROVIDER_ID_SHAPES, Venue
 from ops_core.providers.found_places import found_place
 from ops_core.providers.http import Api
+from ops_core.providers.keys import as_sent
 from ops_core.providers.photo_address import photo_address
 from ops_core.providers.reply import items
 from ops_core.providers.source import Classify, Download, Photo, Place, PlaceKind
@@ -56,8 +57,7 @@ def key_of(settings: Settings) -> str:
     """The key to ask with; empty if there is none. The real one has no business in the sandbox."""
     if settings.sandbox_url:
         return "sandbox"
-    secret = settings.google_places_api_key
-    return "".join(secret.get_secret_value().split()) if secret else ""
+    return as_sent(settings.google_places_api_key)
 
 
 def place_id_of(venue: Venue) -> str:

@@ -18,6 +18,7 @@ from ops_core.domain.failures import Failure, error_type_of_status, failed
 from ops_core.domain.places import PROVIDER_ID_SHAPES, Venue
 from ops_core.providers.found_places import found_place
 from ops_core.providers.http import Api
+from ops_core.providers.keys import as_sent
 from ops_core.providers.photo_address import photo_address
 from ops_core.providers.reply import dig, text
 from ops_core.providers.source import Download, Photo, Place, PlaceKind
@@ -197,5 +198,4 @@ def _sent_key(settings: Settings) -> str:
 
 
 def _key(settings: Settings) -> str:
-    secret = settings.here_api_key
-    return "".join(secret.get_secret_value().split()) if secret else ""
+    return as_sent(settings.here_api_key)

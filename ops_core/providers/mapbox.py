@@ -22,6 +22,7 @@ from ops_core.domain.redact import holds_secret
 from ops_core.providers.found_places import found_place
 from ops_core.providers.guard import Guard
 from ops_core.providers.http import Api
+from ops_core.providers.keys import as_sent
 from ops_core.providers.photo_address import photo_address, stood_for
 from ops_core.providers.reply import dig, mapping, pixels, text
 from ops_core.providers.source import Download, Photo, Place, PlaceKind
@@ -256,5 +257,4 @@ def _sent_token(settings: Settings) -> str:
 
 
 def _token(settings: Settings) -> str:
-    secret = settings.mapbox_access_token
-    return "".join(secret.get_secret_value().split()) if secret else ""
+    return as_sent(settings.mapbox_access_token)

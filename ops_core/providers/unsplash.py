@@ -18,6 +18,7 @@ from ops_core.domain.errors import ErrorType
 from ops_core.domain.failures import Failure, error_type_of_status, failed
 from ops_core.domain.places import Venue
 from ops_core.providers.http import Api
+from ops_core.providers.keys import as_sent
 from ops_core.providers.photo_address import photo_address
 from ops_core.providers.reply import dig, items, name, pixels, text, web_url
 from ops_core.providers.source import Download, Photo
@@ -171,5 +172,4 @@ def _headers(settings: Settings) -> dict[str, str]:
 
 
 def _key(settings: Settings) -> str:
-    secret = settings.unsplash_access_key
-    return "".join(secret.get_secret_value().split()) if secret else ""
+    return as_sent(settings.unsplash_access_key)

@@ -10,10 +10,8 @@ from ops_core.domain.places import Venue
 from ops_core.providers.http import Api
 from ops_core.providers.registry import SOURCES
 from ops_core.providers.source import Photo
-from ops_core.work.asking import SOONEST, ask_all, may_answer_later
+from ops_core.work.asking import ask_all, may_answer_later
 from ops_core.work.session import Session
-
-__all__ = ["SOONEST", "Discovery", "discover"]
 
 #: What a provider must be able to do, as in `providers.capabilities`.
 PHOTOS = "photos"

@@ -32,7 +32,7 @@ class _Told:
 
     api: Api
     price: Decimal  #: Of one report, US dollars.
-    untold: list[Photo] = field(default_factory=list)  #: No permit was left for these.
+    untold: list[Photo] = field(default_factory=list)  #: Not heard of for now, so not kept yet.
     failure: Failure | None = None  #: It asked for fewer calls.
 
 

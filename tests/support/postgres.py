@@ -27,7 +27,7 @@ class TestServer:
         self.server.start()
         self._run(f'CREATE DATABASE "{_TEMPLATE}"')
         migrate.upgrade(self.url_of(_TEMPLATE))
-        self._let_all_be_copied()
+        self._prepare_template()
 
     def url_of(self, name: str) -> str:
         return make_url(self.server.url).set(database=name).render_as_string(hide_password=False)
@@ -52,8 +52,8 @@ class TestServer:
         finally:
             self._run(f'DROP DATABASE "{name}" WITH (FORCE)')
 
-    def _let_all_be_copied(self) -> None:
-        """Most tests are about copies; those about a provider's policy set it themselves."""
+    def _prepare_template(self) -> None:
+        """What most tests take for granted; those about a policy or a schedule set it themselves."""
         engine = create_engine(self.url_of(_TEMPLATE), poolclass=NullPool)
         with engine.begin() as connection:
             connection.execute(
@@ -62,6 +62,8 @@ class TestServer:
                     WHERE copies <> 'allowed'
                 """)
             )
+            # a dispatcher that runs at a quarter past would write jobs of its own
+            connection.execute(text("UPDATE schedules SET next_run_at = next_run_at + interval '7 days'"))
         engine.dispose()
 
     def _run(self, statement: str) -> None:

@@ -23,12 +23,15 @@ def claim_due(
     owner: str,
     lease_seconds: float,
     saturated: Collection[str] = (),
+    only_known: bool = False,
 ) -> list[ClaimedJob]:
     """Claim up to `limit` jobs of `kinds` that are due, in order; who is being claimed is passed over.
 
     What a person asked for goes before what a list or a schedule asked for. Jobs that are known to
-    need only providers among `saturated` are left for later.
+    need only providers among `saturated` are left for later; with `only_known` also those of which it is
+    not known whom they need.
     """
+    known = "providers <> '{}' AND" if only_known else "providers = '{}' OR"
     claimed: list[ClaimedJob] = []
     # two walks along an index that each end at their limit: no sort over all that is due
     for whose in ("parent_id IS NULL", "parent_id IS NOT NULL"):
@@ -38,7 +41,7 @@ def claim_due(
                     WITH due AS (
                         SELECT id, state FROM jobs
                         WHERE {_DUE} AND {whose} AND kind = ANY(CAST(:kinds AS job_kind[]))
-                          AND (providers = '{{}}' OR NOT providers <@ CAST(:saturated AS text[]))
+                          AND ({known} NOT providers <@ CAST(:saturated AS text[]))
                         ORDER BY scheduled_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
                     ) {CLAIM}
                 """),

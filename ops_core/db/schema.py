@@ -41,6 +41,9 @@ from ops_core.domain.retries import ItemState, RequestState
 
 NOW = text("now()")
 OPEN_JOB = "state IN ('available', 'executing', 'retryable')"
+#: Images that are shown, as copies or references. Said by what they are not: the migration that brings
+#: `referenced` cannot use the word yet.
+IN_USE = "state NOT IN ('discovered', 'uploading', 'failed', 'permanently_failed')"
 
 
 def _enum(kind: type[StrEnum], name: str) -> Enum:
@@ -318,6 +321,13 @@ class Job(Base):
             "id",
             postgresql_where=text(f"{OPEN_JOB} AND parent_id IS NULL"),
         ),
+        # what is known to be for few providers is found behind however much is not
+        Index(
+            "ix_jobs_due_known",
+            "scheduled_at",
+            "id",
+            postgresql_where=text(f"{OPEN_JOB} AND providers <> '{{}}'"),
+        ),
         Index(
             "ix_jobs_finished",
             text("finished_at DESC"),
@@ -527,6 +537,20 @@ class Image(Base):
         Index("ix_images_stored", "provider", postgresql_where=text("state = 'uploaded'")),
         # what is still to be moved from one store to another
         Index("ix_images_store", "store", "id", postgresql_where=text("state = 'uploaded'")),
+        # whose use is to be reported: the oldest of each provider first
+        Index(
+            "ix_images_report_due_at",
+            "provider",
+            "report_due_at",
+            postgresql_where=text(f"report_due_at IS NOT NULL AND {IN_USE}"),
+        ),
+        # what was stored before pictures were looked at
+        Index(
+            "ix_images_unseen",
+            "store",
+            "id",
+            postgresql_where=text("state = 'uploaded' AND perceptual_hash IS NULL AND flags = '{}'"),
+        ),
     )
 
     id: Mapped[int] = _id()
@@ -572,6 +596,7 @@ class Image(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     last_attempt_at: Mapped[datetime | None]
     uploaded_at: Mapped[datetime | None]
+    report_due_at: Mapped[datetime | None]  #: When its provider is to be told of its use (`db/uses.py`).
 
 
 class Picture(Base):
@@ -632,16 +657,23 @@ class VenueMatch(Base):
             text("venue_id DESC"),
             text("provider DESC"),
         ),
+        # those that hold details of places, for the time when they must be dropped
+        Index(
+            "ix_venue_matches_details",
+            "provider",
+            "searched_at",
+            postgresql_where=text("details_dropped_at IS NULL AND candidates <> '[]'"),
+        ),
     )
 
     venue_id: Mapped[int] = mapped_column(ForeignKey("venues.id"), primary_key=True)
     provider: Mapped[str] = mapped_column(ForeignKey("providers.code"), primary_key=True)
     state: Mapped[MatchState]
     place_id: Mapped[str | None]  #: The id that was taken.
-    place_name: Mapped[str | None]
     score: Mapped[float | None]  #: Of the candidate taken, else of the best one.
     reason: Mapped[str] = mapped_column(server_default="")  #: Why it was decided so, for people.
-    candidates: Mapped[list[Any]] = _json("[]")
+    candidates: Mapped[list[Any]] = _json("[]")  #: The one place where a provider's words about places stand.
+    details_dropped_at: Mapped[datetime | None]  #: When these words were dropped.
     job_id: Mapped[int | None]  #: The search.
     decided_by: Mapped[str | None]  #: The person; None for a decision by score.
     decided_at: Mapped[datetime | None]

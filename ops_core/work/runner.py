@@ -47,6 +47,8 @@ SLOW_START = 1.0
 JOBS_PER_DOWNLOAD = 6
 #: Seconds between looks at the table while nothing is due.
 LOOK_AGAIN = 0.3
+#: Seconds between probes: while the lanes in use are full, some job may still have work for an idle one.
+PROBE = 1.0
 #: Seconds between looks at the lanes.
 TICK = 0.05
 
@@ -103,6 +105,7 @@ class _Shift:
         self._latest = now + session.settings.visibility_timeout / 2
         self._until = min(now + USUAL_TIME, self._latest)
         self._look_at = now
+        self._probe_at = now
 
     def begin(self, claimed: Sequence[ClaimedJob]) -> None:
         """Start the work on these jobs."""
@@ -129,7 +132,11 @@ class _Shift:
             return
         try:
             claimed = await asyncio.to_thread(
-                self._claim_due, room, self._kinds(), self._session.lanes.full()
+                self._claim_due,
+                room,
+                self._kinds(),
+                self._session.lanes.full(),
+                only_known=not self._may_be_any(),
             )
         except SQLAlchemyError as error:
             if not is_unavailable(error):
@@ -141,7 +148,8 @@ class _Shift:
             self._look_at = _now() + LOOK_AGAIN
 
     def _room(self) -> int:
-        if not self._session.lanes.have_room:
+        lanes = self._session.lanes
+        if not lanes.have_room and not lanes.have_idle:
             return 0
         now = _now()
         beginning = sum(
@@ -149,6 +157,15 @@ class _Shift:
             for job in self.running.values()
         )
         return min(BEGINNING - beginning, self._most - len(self.running))
+
+    def _may_be_any(self) -> bool:
+        """Whether a job is welcome of which it is not known whom it needs."""
+        if not self.running or self._session.lanes.have_room:
+            return True
+        if _now() < self._probe_at:
+            return False
+        self._probe_at = _now() + PROBE
+        return True
 
     def _kinds(self) -> list[JobKind]:
         # a retry of some provider's images needs no listing and no search
@@ -166,7 +183,9 @@ class _Shift:
         self._until = now if others_wait else min(now + USUAL_TIME, self._latest)
         return not others_wait
 
-    def _claim_due(self, limit: int, kinds: Sequence[JobKind], saturated: Sequence[str]) -> list[ClaimedJob]:
+    def _claim_due(
+        self, limit: int, kinds: Sequence[JobKind], saturated: Sequence[str], *, only_known: bool
+    ) -> list[ClaimedJob]:
         with self._session.engine.begin() as connection:
             return due_jobs.claim_due(
                 connection,
@@ -175,6 +194,7 @@ class _Shift:
                 owner=self._session.owner,
                 lease_seconds=self._session.settings.lease_seconds,
                 saturated=saturated,
+                only_known=only_known,
             )
 
     def _others_wait(self) -> bool:

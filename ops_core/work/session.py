@@ -94,8 +94,12 @@ class Session:
 
     def may_copy(self, provider: str) -> bool:
         """Whether copies of a provider's photos may be kept; not if it is switched off or not known."""
-        known = self.providers.get(provider)
-        return known is not None and in_force(known.rehosting, provider, self.drawn) is Rehosting.STORE
+        return _copied(self.providers, provider, self.drawn)
+
+
+def _copied(providers: Mapping[str, ActiveProvider], code: str, drawn: Collection[str]) -> bool:
+    known = providers.get(code)
+    return known is not None and in_force(known.rehosting, code, drawn) is Rehosting.STORE
 
 
 class _Current(Mapping[str, Value]):
@@ -125,18 +129,21 @@ def askable(active: Collection[str], settings: Settings) -> list[str]:
 class _Facts:
     """What is known of the providers, and the lanes that are divided among them."""
 
-    def __init__(self, settings: Settings, *lanes: Lanes) -> None:
+    def __init__(self, settings: Settings, drawn: Collection[str], lanes: Lanes, listings: Lanes) -> None:
         self.providers: _Current[ActiveProvider] = _Current()
         self.limits: _Current[Limits] = _Current()
         self._settings = settings
+        self._drawn = drawn
         self._lanes = lanes
+        self._listings = listings
 
     def update(self, active: dict[str, ActiveProvider]) -> None:
         self.limits.items_now = {code: provider.limits for code, provider in active.items()}
         self.providers.items_now = active
-        # who cannot be asked at all needs no share
-        for lanes in self._lanes:
-            lanes.share(askable(active, self._settings))
+        # who cannot be asked needs no share, nor does who is never downloaded from
+        asked = askable(active, self._settings)
+        self._listings.share(asked)
+        self._lanes.share([code for code in asked if _copied(active, code, self._drawn)])
 
 
 @asynccontextmanager
@@ -144,7 +151,9 @@ async def open_session(engine: Engine, settings: Settings) -> AsyncIterator[Sess
     """A session whose leases are kept alive, and whose facts are kept fresh, until it is left."""
     owner = owner_name()
     lanes, listings = Lanes(settings.downloads_per_process), Lanes(settings.downloads_per_process)
-    facts = _Facts(settings, lanes, listings)
+    # the real providers' photos are not drawn, whatever sandbox runs beside
+    drawn = settings.drawn if settings.sandbox_url else ()
+    facts = _Facts(settings, drawn, lanes, listings)
     facts.update(_active(engine))
     halts = Halts(engine, lanes.call_back)
     upkeep = (
@@ -169,8 +178,7 @@ async def open_session(engine: Engine, settings: Settings) -> AsyncIterator[Sess
                 halts=halts,
                 underway=set(),
                 alone=asyncio.Lock(),
-                # the real providers' photos are not drawn, whatever sandbox runs beside
-                drawn=settings.drawn if settings.sandbox_url else (),
+                drawn=drawn,
             )
     finally:
         await store.close()

@@ -14,6 +14,7 @@ from ops_core.db.jobs import HELD, ClaimedJob
 from ops_core.db.schema import RetryRequest
 from ops_core.domain.jobs import JobKind
 from tests.support.factories import make_city, make_job, make_venue
+from tests.support.plans import plans
 
 pytestmark = pytest.mark.postgres
 
@@ -21,11 +22,22 @@ KINDS = (JobKind.ENRICHMENT, JobKind.RETRY)
 
 
 def claim_due(
-    engine: Engine, limit: int = 100, *, owner: str = "w", saturated: tuple[str, ...] = ()
+    engine: Engine,
+    limit: int = 100,
+    *,
+    owner: str = "w",
+    saturated: tuple[str, ...] = (),
+    only_known: bool = False,
 ) -> list[ClaimedJob]:
     with engine.begin() as connection:
         return due_jobs.claim_due(
-            connection, KINDS, limit=limit, owner=owner, lease_seconds=30, saturated=saturated
+            connection,
+            KINDS,
+            limit=limit,
+            owner=owner,
+            lease_seconds=30,
+            saturated=saturated,
+            only_known=only_known,
         )
 
 
@@ -92,6 +104,38 @@ def test_jobs_that_need_only_providers_without_room_are_left_for_later(database:
     assert [job.id for job in claim_due(database)] == [slow]
 
 
+def test_what_is_known_to_be_for_others_is_found_behind_much_that_is_not_known(database: Engine) -> None:
+    add(database, due_in=-4, providers=["google_places"])
+    other = add(database, due_in=-3, providers=["wikimedia_commons"])
+    batch = add(database, kind="batch")
+    with database.begin() as connection:
+        connection.execute(
+            text("""
+                INSERT INTO jobs (kind, actor, parent_id, scheduled_at)
+                SELECT 'retry', 'test', CASE WHEN n % 2 = 0 THEN CAST(:batch AS bigint) END,
+                       now() - interval '1 hour'
+                FROM generate_series(1, 20000) AS n
+            """),
+            {"batch": batch},
+        )
+        connection.execute(text("ANALYZE jobs"))
+    with database.begin() as connection, plans(connection) as found:
+        claimed = due_jobs.claim_due(
+            connection,
+            KINDS,
+            limit=8,
+            owner="w",
+            lease_seconds=30,
+            saturated=("google_places",),
+            only_known=True,
+        )
+
+    assert [job.id for job in claimed] == [other]
+    assert len(found) == 2
+    for plan in found:
+        assert "ix_jobs_due_known" in plan
+
+
 def test_sessions_that_ask_at_once_share_the_jobs(database: Engine) -> None:
     ids = [add(database, due_in=-1) for _ in range(60)]
     taken: dict[str, list[int]] = {name: [] for name in "abcd"}
@@ -133,26 +177,22 @@ def test_a_long_queue_is_walked_along_an_index(database: Engine) -> None:
         )
     with database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("ANALYZE jobs"))
-    reads: list[str] = []
-    for whose in ("parent_id IS NULL", "parent_id IS NOT NULL"):
-        plan = rows(
-            database,
-            f"""
-            EXPLAIN SELECT id, state FROM jobs
-            WHERE state IN ('available', 'retryable') AND scheduled_at <= now() AND {whose}
-              AND kind = ANY(CAST(:kinds AS job_kind[]))
-              AND (providers = '{{}}' OR NOT providers <@ CAST(:saturated AS text[]))
-            ORDER BY scheduled_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
-            """,
-            kinds=[kind.value for kind in KINDS],
-            saturated=[],
-            limit=8,
+    with database.begin() as connection:
+        with plans(connection) as reads:
+            claimed = due_jobs.claim_due(connection, KINDS, limit=8, owner="w", lease_seconds=30)
+        assert len(claimed) == 8
+        (asked,) = reads
+        # as when nobody asked for anything
+        connection.execute(
+            text("UPDATE jobs SET scheduled_at = now() + interval '1 day' WHERE parent_id IS NULL")
         )
-        reads.append("\n".join(row[0] for row in plan))
-    assert "ix_jobs_due_asked" in reads[0]
-    assert "ix_jobs_due" in reads[1]
-    assert "Sort" not in reads[0] + reads[1]
-    assert len(claim_due(database, 8)) == 8
+        with plans(connection) as reads:
+            claimed = due_jobs.claim_due(connection, KINDS, limit=8, owner="w", lease_seconds=30)
+        assert len(claimed) == 8
+        _, listed = reads
+    assert "ix_jobs_due_asked" in asked
+    assert "ix_jobs_due" in listed
+    assert "Sort" not in asked + listed
 
 
 def test_other_kinds_wait_only_when_one_of_them_is_due(database: Engine) -> None:

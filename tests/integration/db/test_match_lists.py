@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine
 
 from ops_core.db import match_lists
 from ops_core.db.match_lists import Key, Wanted
 from ops_core.domain.matches import MatchState as M
+from tests.support.plans import plans
 
 pytestmark = pytest.mark.postgres
 
@@ -39,20 +39,6 @@ def many(database: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def plan_of(connection: Connection, read: Callable[[], Any]) -> str:
-    """How the database goes about what `read` asks."""
-    asked: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
-        asked.append((statement, values))
-
-    event.listen(connection, "before_cursor_execute", note)
-    read()
-    event.remove(connection, "before_cursor_execute", note)
-    ((statement, values),) = asked
-    return "\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", values).scalars())
-
-
 @pytest.mark.parametrize(
     ("wanted", "index"),
     [
@@ -63,17 +49,20 @@ def plan_of(connection: Connection, read: Callable[[], Any]) -> str:
     ],
 )
 def test_pages_are_read_in_order_from_an_index(many: Connection, wanted: Wanted, index: str) -> None:
-    for plan in (
-        plan_of(many, lambda: match_lists.page(many, wanted)),
-        plan_of(many, lambda: match_lists.page(many, wanted, older_than=KEY)),
-        plan_of(many, lambda: match_lists.page(many, wanted, newer_than=KEY)),
-    ):
+    with plans(many) as found:
+        match_lists.page(many, wanted)
+        match_lists.page(many, wanted, older_than=KEY)
+        match_lists.page(many, wanted, newer_than=KEY)
+    assert len(found) == 3
+    for plan in found:
         assert index in plan
         assert "Sort" not in plan
 
 
 def test_newer_searches_are_counted_from_an_index(many: Connection) -> None:
-    plan = plan_of(many, lambda: match_lists.newer(many, NOW - timedelta(minutes=5)))
+    with plans(many) as found:
+        match_lists.newer(many, NOW - timedelta(minutes=5))
+    (plan,) = found
     assert "using ix_venue_matches_searched" in plan
 
 

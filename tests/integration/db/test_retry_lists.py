@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from ops_core.db import retry_lists
 from ops_core.db.retry_lists import Which
@@ -14,27 +13,10 @@ from ops_core.domain.errors import ErrorType as E
 from ops_core.domain.retries import Failures, RequestState, Scope
 from ops_core.domain.retries import ItemState as S
 from tests.support.factories import make_city, make_venue
+from tests.support.plans import plans
 from tests.support.retry_factories import item_images, make_request, make_retry
 
 pytestmark = pytest.mark.postgres
-
-
-@contextmanager
-def plans(connection):
-    """How PostgreSQL carries out the questions of the block where tables are large, as text."""
-    asked, found = [], []
-
-    def listen(_connection, _cursor, statement, parameters, *_):
-        asked.append((statement, parameters))
-
-    event.listen(connection, "before_cursor_execute", listen)
-    yield found
-    event.remove(connection, "before_cursor_execute", listen)
-    connection.execute(text("SET LOCAL enable_seqscan = off"))
-    connection.execute(text("SET LOCAL enable_bitmapscan = off"))
-    for statement, parameters in asked:
-        rows = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
-        found.append("\n".join(rows.scalars()))
 
 
 @pytest.fixture
@@ -246,6 +228,9 @@ def test_the_stored_row_is_told_without_the_token_of_its_click(connection):
 
 def test_questions_of_large_lists_go_by_an_index_and_sort_nothing(connection, many):
     row = make_retry(connection, ENDS)
+    # as where tables are large
+    connection.execute(text("SET LOCAL enable_seqscan = off"))
+    connection.execute(text("SET LOCAL enable_bitmapscan = off"))
     with plans(connection) as found:
         for which in Which:
             retry_lists.page(connection, which)

@@ -63,13 +63,55 @@ def with_lanes(size: int, providers: list[str], story: Callable[[Visitors], Awai
 
 def test_a_provider_whose_places_are_taken_keeps_nobody_from_another() -> None:
     async def story(people: Visitors) -> None:
-        await people.come("slow", "a", "b", "c")
         await people.come("quick", "d", "e", "f")
-        assert people.inside == ["a", "b", "d", "e"]
+        await people.come("slow", "a", "b", "c")
+        assert people.inside == ["d", "e", "f", "a", "b"]
         await people.go("d")
-        assert people.inside == ["a", "b", "e", "f"]
+        assert people.inside == ["e", "f", "a", "b"], "what was lent is given back first"
+        await people.go("e")
+        assert people.inside == ["f", "a", "b", "c"]
 
     with_lanes(4, ["slow", "quick"], story)
+
+
+def test_what_others_do_not_use_is_lent_and_claimed_back_at_once() -> None:
+    async def story(people: Visitors) -> None:
+        await people.come("one", *"abcdefgh")
+        assert people.inside == [*"abcdef"]
+        await people.come("two", *"uvw")
+        assert people.inside == [*"abcdefuv"], "its share is there, whoever borrowed it"
+        await people.go("a", "b")
+        assert people.inside == [*"cdefuv"], "who borrowed leaves before anybody borrows again"
+        await people.go("u", "v")
+        assert people.inside == [*"cdefwg"]
+
+    with_lanes(6, ["one", "two", "three"], story)
+
+
+def test_who_borrowed_least_borrows_first() -> None:
+    async def story(people: Visitors) -> None:
+        await people.come("one", *"abcdef")
+        await people.come("two", *"uvw")
+        assert people.inside == [*"abcdeu"]
+        await people.go("a", "b")
+        assert people.inside == [*"cdeuv"]
+        await people.go("c")
+        assert people.inside == [*"deuvf"]
+        await people.go("d")
+        assert people.inside == [*"euvfw"]
+
+    with_lanes(5, ["one", "two", "three", "four", "five"], story)
+
+
+def test_never_twice_as_many_are_inside_as_there_are_places() -> None:
+    async def story(people: Visitors) -> None:
+        for provider in ("one", "two", "three", "four"):
+            await people.come(provider, *(f"{provider} {number}" for number in range(20)))
+        assert len(people.inside) == 8 + 3 * 2
+        await people.go(*(f"one {number}" for number in range(8)))
+        assert len(people.inside) == 8
+
+    with_lanes(8, ["one", "two", "three", "four"], story)
 
 
 def test_the_places_are_divided_among_those_who_share_them_now() -> None:
@@ -90,9 +132,10 @@ def test_the_places_are_divided_among_those_who_share_them_now() -> None:
 
 def test_more_providers_than_places_have_one_each() -> None:
     async def story(people: Visitors) -> None:
-        await people.come("one", "a", "b")
+        await people.come("one", "a", "b", "d")
+        await people.come("two", "e", "f")
         await people.come("three", "c")
-        assert people.inside == ["a", "c"]
+        assert people.inside == ["a", "b", "e", "c"]
 
     with_lanes(2, ["one", "two", "three"], story)
 
@@ -111,15 +154,16 @@ def test_a_crowd_before_a_lane_that_does_not_move_is_sent_away(monkeypatch: pyte
     monkeypatch.setattr(lanes, "PATIENCE", 0.02)
 
     async def story(people: Visitors) -> None:
+        await people.come("other", "other's own")
         await people.come("slow", "inside", *map(str, range(lanes.CROWD)))
         await asyncio.sleep(0.03)
         await people.come("slow", "late")
-        await people.come("quick", "other")
+        await people.come("quick", "another's")
         assert list(people.away) == ["late"]
         assert people.away["late"] == lanes.SOONEST
-        assert people.inside == ["inside", "other"]
+        assert people.inside == ["other's own", "inside", "another's"]
 
-    with_lanes(2, ["slow", "quick"], story)
+    with_lanes(2, ["slow", "quick", "other"], story)
 
 
 def test_a_crowd_before_a_lane_that_moves_quickly_waits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,16 +240,34 @@ def test_a_lane_whose_provider_made_somebody_wait_is_shut_for_a_while() -> None:
     with_lanes(2, ["one", "two"], story)
 
 
-def test_there_is_room_while_any_lane_has_too_little_to_do() -> None:
+def test_there_is_room_while_any_lane_in_use_has_too_little_to_do() -> None:
     async def story(people: Visitors) -> None:
         assert people.lanes.have_room
-        await people.come("one", *"abcd")
+        await people.come("two", "z")
+        await people.come("one", *"abcdefghij")
         assert (people.lanes.full(), people.lanes.have_room) == (["one"], True)
-        await people.come("two", *"efgh")
+        await people.come("two", *"uvw")
         assert people.lanes.full() == ["one", "two"]
         assert not people.lanes.have_room
-        await people.go("e", "f")
+        await people.go("z", "u")
         assert people.lanes.have_room
+
+    with_lanes(4, ["one", "two"], story)
+
+
+def test_the_room_of_a_lane_that_nobody_comes_to_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "RECENT", 0.05)
+
+    async def story(people: Visitors) -> None:
+        assert people.lanes.have_room, "nothing is known yet"
+        await people.come("two", "z")
+        await people.come("one", *"abcdefghij")
+        await people.go("z")
+        assert people.lanes.have_room, "somebody left a moment ago: others like him may come"
+        await asyncio.sleep(0.06)
+        assert (people.lanes.full(), people.lanes.have_room, people.lanes.have_idle) == (["one"], False, True)
+        await people.come("two", "y")
+        assert (people.lanes.have_room, people.lanes.have_idle) == (True, False)
 
     with_lanes(4, ["one", "two"], story)
 

@@ -17,6 +17,8 @@ MATCH_STATE = postgresql.ENUM(
     "matched", "review", "none", "confirmed", "rejected", name="match_state", create_type=False
 )
 OPEN_JOB = "state IN ('available', 'executing', 'retryable')"
+# `referenced`, which is new here, cannot be spoken of before the migration is committed
+IN_USE = "state NOT IN ('discovered', 'uploading', 'failed', 'permanently_failed')"
 
 
 def _time(name: str, **more: Any) -> sa.Column[Any]:
@@ -41,6 +43,20 @@ def upgrade() -> None:
         ["venue_id"],
         unique=True,
         postgresql_where=sa.text(f"kind = 'geocoding' AND {OPEN_JOB}"),
+    )
+    op.create_index(
+        "ix_jobs_due_known",
+        "jobs",
+        ["scheduled_at", "id"],
+        postgresql_where=sa.text(f"{OPEN_JOB} AND providers <> '{{}}'"),
+    )
+    # what an earlier version stored stays as it is: nobody was told of it then
+    op.add_column("images", _time("report_due_at"))
+    op.create_index(
+        "ix_images_report_due_at",
+        "images",
+        ["provider", "report_due_at"],
+        postgresql_where=sa.text(f"report_due_at IS NOT NULL AND {IN_USE}"),
     )
     _pictures()
     _matches()
@@ -142,6 +158,12 @@ def _pictures() -> None:
     op.create_index(
         "ix_images_store", "images", ["store", "id"], postgresql_where=sa.text("state = 'uploaded'")
     )
+    op.create_index(
+        "ix_images_unseen",
+        "images",
+        ["store", "id"],
+        postgresql_where=sa.text("state = 'uploaded' AND perceptual_hash IS NULL AND flags = '{}'"),
+    )
 
 
 def _matches() -> None:
@@ -152,10 +174,10 @@ def _matches() -> None:
         sa.Column("provider", sa.Text(), sa.ForeignKey("providers.code"), primary_key=True),
         sa.Column("state", MATCH_STATE, nullable=False),
         sa.Column("place_id", sa.Text()),
-        sa.Column("place_name", sa.Text()),
         sa.Column("score", sa.Float()),
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
         sa.Column("candidates", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False),
+        _time("details_dropped_at"),
         sa.Column("job_id", sa.BigInteger()),
         sa.Column("decided_by", sa.Text()),
         _time("decided_at"),
@@ -169,17 +191,26 @@ def _matches() -> None:
     newest = [sa.text(f"{name} DESC") for name in ("searched_at", "venue_id", "provider")]
     op.create_index("ix_venue_matches_searched", "venue_matches", newest)
     op.create_index("ix_venue_matches_state", "venue_matches", ["state", *newest])
+    op.create_index(
+        "ix_venue_matches_details",
+        "venue_matches",
+        ["provider", "searched_at"],
+        postgresql_where=sa.text("details_dropped_at IS NULL AND candidates <> '[]'"),
+    )
 
 
 def downgrade() -> None:
     op.drop_table("venue_matches")
     MATCH_STATE.drop(op.get_bind())
-    for name in ("store", "stored", "flags", "ungrouped", "picture_id"):
+    for name in ("unseen", "store", "stored", "flags", "ungrouped", "picture_id"):
         op.drop_index(f"ix_images_{name}", table_name="images")
     for name in ("picture_id", "flags", "perceptual_hash", "store"):
         op.drop_column("images", name)
     op.drop_table("picture_bands")
     op.drop_table("pictures")
+    op.drop_index("ix_images_report_due_at", table_name="images")
+    op.drop_column("images", "report_due_at")
+    op.drop_index("ix_jobs_due_known", table_name="jobs")
     op.drop_index("uq_jobs_open_geocoding", table_name="jobs")
     # nobody could run these any more
     op.execute(

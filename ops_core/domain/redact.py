@@ -55,19 +55,29 @@ _HEADER = re.compile(
     r"""|((?<![a-z0-9_-])(?:x-goog-api-key|x-api-key|x-amz-security-token|x-auth-token)\s*:\s*)[^\s"'<>]+""",
     re.IGNORECASE,
 )
-_BEARER = re.compile(r"(\b(?:bearer|client-id)(?:\s+|%20|\+))[a-z0-9._~+/=-]{8,}", re.IGNORECASE)
-# "basic" is also a word: what follows it must look like base64
-_BASIC = re.compile(
-    r"(\b[Bb](?:asic|ASIC)(?:\s+|%20|\+))(?=[A-Za-z+/_-]*(?:[0-9]|[a-z][A-Z]|=))[A-Za-z0-9+/_-]{8,}={0,2}"
-)
 _PICTURE_TYPE = r"(?:jpe?g|png|webp|gif)"
 # plain words and numbers, which no key is: 20130512_123045_photo.jpg
 _PICTURE_NAME = (
-    r"(?:(?:[0-9]+(?:[a-z]+[0-9]*)?|[a-z]+[0-9]*)?[_.~-])*+(?<=\.)" + _PICTURE_TYPE + r"(?![a-z0-9+/=_.~-])"
+    r"(?i:(?:(?:[0-9]+(?:[a-z]+[0-9]*)?|[a-z]+[0-9]*)?[_.~-])*+(?<=\.)"
+    + _PICTURE_TYPE
+    + r"(?![a-z0-9+/=_.~-]))"
 )
-# in a sentence: "the key abc123... is", "access token: abc123..."
+_PLAIN_WORDS = r"(?:[a-z]{1,20}+|[0-9]{1,8}+)(?:[_.~-]++(?:[a-z]{1,20}+|[0-9]{1,8}+))*+(?![a-z0-9+/=_~-])"
+# a bearer may be made of stone: "Standard Bearer Monument"
+_WORD = r"(?-i:[A-Z]?[a-z]{1,19}|[A-Z]{1,20})(?![a-z0-9+/=_~-]|\.[a-z0-9])"
+_BEARER = re.compile(
+    rf"(\bbearer(?:\s+|%20|\+)(?!{_PICTURE_NAME}|{_WORD})|\bclient-id(?:\s+|%20|\+))[a-z0-9._~+/=-]{{8,}}",
+    re.IGNORECASE,
+)
+# "basic" is also a word: what follows it must look like base64
+_BASIC = re.compile(
+    rf"(\b[Bb](?:asic|ASIC)(?:\s+|%20|\+))(?!{_PICTURE_NAME})(?=[A-Za-z+/_-]*(?:[0-9]|[a-z][A-Z]|=))"
+    r"[A-Za-z0-9+/_-]{8,}={0,2}"
+)
+# in a sentence: "the key abc123... is", "access token: abc123..."; but Key West-Florida-2009 is a place
 _IN_WORDS = re.compile(
-    r"""((?<![a-z0-9_-])(?:(?:api|access|auth|client|private|secret|security|service|session)[ _-]?)?"""
+    rf"""((?<![a-z0-9_-])(?!(?:key|token|signature)s?\s{{1,3}}(?=\S{{16}}){_PLAIN_WORDS})"""
+    r"""(?:(?:api|access|auth|client|private|secret|security|service|session)[ _-]?)?"""
     r"""(?:key|token|secret|password|signature|credential)s?(?:\s+(?:is|was|value|named)){0,2}"""
     r"""(?:\s{0,3}:\s{0,3}|\s{1,3})["'`(\[<“]?)(?=[a-z+/_.~-]{0,200}[0-9])"""
     rf"""(?!{_PICTURE_NAME})[a-z0-9+/=_.~-]{{16,}}""",

@@ -26,7 +26,11 @@ MAX_SIDE = 100_000
 #: Markup read of one field, characters.
 MAX_MARKUP = 4_000
 
-_UNWANTED = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
+_UNWANTED = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+"
+)
+#: What joins or parts letters inside a word, as Persian and Indian languages write it.
+_JOINERS = "\u200c\u200d"
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -59,7 +63,7 @@ def text(value: Any, limit: int = MAX_TEXT) -> str | None:
     words = _UNWANTED.sub(" ", value[:longest]).split()
     if len(value) > longest and len(words) > 1:
         words.pop()  # half a secret would not be known as one
-    return redact(" ".join(words))[:limit].rstrip() or None
+    return redact(" ".join(words))[:limit].strip(f" {_JOINERS}") or None
 
 
 def name(value: Any, shape: re.Pattern[str]) -> str | None:

@@ -294,3 +294,9 @@ def test_script_and_style_are_left_out_of_what_is_read() -> None:
         first_link('<a href="javascript:alert(1)">x</a><a href="//example.org/u">y</a>')
         == "https://example.org/u"
     )
+
+
+def test_what_joins_letters_stays_inside_a_word_and_is_no_text_alone() -> None:
+    assert text(" \u0915\u094d\u200d\u0937\u200c ") == "\u0915\u094d\u200d\u0937"
+    assert text("\u200d \u200c\u200d") is None
+    assert text("a\u200bb\u202ec") == "a b c"

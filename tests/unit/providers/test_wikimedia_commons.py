@@ -190,3 +190,23 @@ def test_wikimedia_learns_whom_to_write_to() -> None:
     _, world, _ = listing(CASE, CASE.replies, wikimedia_contact=" ops@example.org\n")
     assert world.seen[0].headers["User-Agent"].startswith("venue-image-operations/")
     assert world.seen[0].headers["User-Agent"].endswith("(ops@example.org)")
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "File:Standard bearer monument in Kraków.jpg",
+        "File:Torch Bearer 1914.jpg",
+        "File:Basic training2013.jpg",
+        "File:Key West-Florida-USA-2009 (3).jpg",
+        "File:Subway token Boston-2014-05-12-large(1).jpg",
+        "File:\u06a9\u062a\u0627\u0628\u200c\u062e\u0627\u0646\u0647.jpg",
+        "File:\u0915\u094d\u200d\u0937.jpg",
+    ],
+)
+def test_a_title_that_any_language_may_write_is_a_title(title: str) -> None:
+    case = Case("wikimedia_commons", venue_with(wikimedia_commons=title), {}, "", {})
+    (found,) = listing(case, {COMMONS: lambda request: {"query": {"pages": [commons_page(request, title)]}}})[
+        0
+    ]
+    assert found.provider_ref == title

@@ -7,6 +7,7 @@ theatre of one name are two venues.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -65,6 +66,14 @@ _SMALL = _words_of(
 #: Other words that many names have.
 _COMMON = _words_of("live music jazz house hall center centre centrum zentrum")
 
+#: Apostrophes; invisible signs inside words; accents, and the points of Hebrew and Arabic, which are
+#: written or not.
+_DROPPED = re.compile(
+    "['\u2019\u02bc\u00ad\u200c-\u200f\u2060\ufeff"
+    "\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f"
+    "\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670]"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class _Word:
@@ -92,16 +101,15 @@ def similarity(one: str, other: str, *, light: Collection[str] = ()) -> float:
 
 
 def folded(text: str) -> str:
-    """`text` in lower case, without accents and punctuation, single spaces between words."""
+    """`text` in lower case, without accents and punctuation, single spaces between words.
+
+    Only what decorates a letter is taken off it: the vowels of Hindi and Thai are marks as well.
+    """
     plain = plain_letters(unicodedata.normalize("NFKC", text).casefold())
     marked = unicodedata.normalize("NFKD", plain)
-    # an apostrophe joins ("Ronnie Scott's"), every other mark divides
-    joined = marked.replace("'", "").replace("\u2019", "").replace("\u02bc", "")
-    kept = (
-        char if unicodedata.category(char)[0] in "LN" else " "
-        for char in joined
-        if not unicodedata.category(char).startswith("M")
-    )
+    # an apostrophe joins ("Ronnie Scott's"), and so does what only shapes letters; every other mark divides
+    joined = _DROPPED.sub("", marked)
+    kept = (char if unicodedata.category(char)[0] in "LMN" else " " for char in joined)
     return " ".join("".join(kept).casefold().split())
 
 

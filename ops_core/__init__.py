@@ -17,7 +17,7 @@ The map, from the ground up; each layer uses only those above it in this list.
     sandbox/        a local world of providers that draw photos and fail on purpose
     importers/      venues from CSV and JSON lines
     notebook        retries in a person's words, for Python notebooks: `preview_retry`, `submit_retry`
-    commands/       the larger commands of the command line: retries, searches, providers, the store
+    commands/       the larger commands of the command line: retries, searches, providers, pictures, the store
     cli             the `venue-ops` command
 
 The row in PostgreSQL is the truth; a Celery message only says that there is something to look at.

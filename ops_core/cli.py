@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ops_core.commands import providers, retries, store
+from ops_core.commands import pictures, providers, retries, store
 from ops_core.commands.find_ids import find_ids
 from ops_core.commands.retry import retry
 from ops_core.commands.scan import scan
@@ -39,6 +39,7 @@ app.command()(scan)
 app.add_typer(retries.app, name="retries")
 app.add_typer(providers.app, name="providers")
 app.add_typer(store.app, name="store")
+app.add_typer(pictures.app, name="pictures")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder of all local data. Default: .data")]
 Port = Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Port of the console.")]

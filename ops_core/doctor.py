@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from ops_core.db import health, heartbeats, migrate
+from ops_core.db import health, heartbeats, migrate, unseen
 from ops_core.db.engine import make_engine
 from ops_core.domain.failures import Failed
 from ops_core.mending import masked
@@ -73,6 +73,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield schema
         if schema.mark is Mark.GOOD:
             yield _dispatcher(engine)
+            yield from _unseen(engine)
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
         yield Finding(
@@ -102,6 +103,15 @@ def _dispatcher(engine: Engine) -> Finding:
         "dispatcher",
         "none has been heard of for half a minute, so nothing is scheduled: start `venue-ops dispatcher`.",
     )
+
+
+def _unseen(engine: Engine) -> Iterator[Finding]:
+    with engine.connect() as connection:
+        count = unseen.count(connection)
+    if count:
+        many = f"{health.COUNT_LIMIT:,}+" if count > health.COUNT_LIMIT else f"{count:,}"
+        text = f"{many} stored before pictures were looked at: run `venue-ops pictures look`."
+        yield Finding(Mark.ODD, "pictures", text)
 
 
 def _broker(settings: Settings) -> Iterator[Finding]:

@@ -26,6 +26,7 @@ from ops_core.actions.outcomes import (
     Submitted,
 )
 from ops_core.actions.photos import NotShown, photo_address
+from ops_core.actions.pictures import look_at_pictures, pictures_to_look_at
 from ops_core.actions.providers import (
     RowChanged,
     allow_copies,
@@ -72,10 +73,12 @@ __all__ = [
     "find_missing_ids",
     "find_venue_ids",
     "forbid_copies",
+    "look_at_pictures",
     "move_store",
     "pause_provider",
     "pause_retry",
     "photo_address",
+    "pictures_to_look_at",
     "preview_missing_ids",
     "preview_move",
     "preview_retry",

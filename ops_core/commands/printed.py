@@ -1,4 +1,4 @@
-"""What the retry commands print: plans and retries in words, and as JSON for scripts."""
+"""What commands print: plans and retries in words, and as JSON for scripts; images by their ids."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ops_core.db.retries import Request
     from ops_core.domain.forecast import Forecast
     from ops_core.domain.off_peak import OffPeak
+
+#: Image ids named with one reason; there may be a million of them.
+MOST_NAMED = 500
 
 
 def request_lines(request: Request) -> list[str]:
@@ -126,6 +129,14 @@ def request_json(request: Request) -> dict[str, Any]:
         "plan": request.plan.to_json(),
         "forecast": None if request.forecast is None else request.forecast.to_json(),
     }
+
+
+def named(ids: Iterable[int]) -> str:
+    """ "3, 7, 12", and how many more."""
+    ordered = sorted(ids)
+    more = len(ordered) - MOST_NAMED
+    words = ", ".join(map(str, ordered[:MOST_NAMED]))
+    return f"{words} and {more:,} more" if more > 0 else words
 
 
 def when(at: datetime) -> str:

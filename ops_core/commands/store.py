@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ops_core.commands import watching
+from ops_core.commands.printed import named
 from ops_core.domain.access import LOCAL
 from ops_core.domain.retry_wishes import Unclear
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 #: When some images are still where they were.
 EXIT_SOME_LEFT = 3
-
-#: Image ids named with one reason; there may be a million of them.
-MOST_NAMED = 500
 
 app = typer.Typer(help="The image store: where pictures are kept.", no_args_is_help=True)
 
@@ -144,14 +142,12 @@ def _print(report: MoveReport, to: StoreName) -> None:
     from ops_core.settings import get_settings
 
     for reason, ids in report.left.items():
-        typer.secho(f"Left as they were. {reason} Images: {_named(ids)}", fg="red", err=True)
+        typer.secho(f"Left as they were. {reason} Images: {named(ids)}", fg="red", err=True)
     if report.changed:
-        typer.echo(
-            f"Stored anew meanwhile, run it again for them. Images: {_named(report.changed)}", err=True
-        )
+        typer.echo(f"Stored anew meanwhile, run it again for them. Images: {named(report.changed)}", err=True)
     if report.not_deleted:
         typer.echo(
-            f"Moved, but the original could not be removed. Images: {_named(report.not_deleted)}", err=True
+            f"Moved, but the original could not be removed. Images: {named(report.not_deleted)}", err=True
         )
     typer.echo(f"{report.in_words()}; {report.bytes / 1_000_000:,.1f} MB.")
     in_use = get_settings().store
@@ -159,9 +155,3 @@ def _print(report: MoveReport, to: StoreName) -> None:
         typer.echo(
             f"New pictures go to {in_use} still: set VENUE_OPS_STORE={to.value} and restart the system."
         )
-
-
-def _named(ids: list[int]) -> str:
-    named = ", ".join(map(str, sorted(ids)[:MOST_NAMED]))
-    more = len(ids) - MOST_NAMED
-    return f"{named} and {more:,} more" if more > 0 else named

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from ops_core.db.health import COUNT_LIMIT
+from ops_core.db.unseen import UNSEEN_IDS
 from ops_core.domain.pictures import PLACEHOLDER_VENUES, PictureFlag
 
 #: Pictures on one page, and images.
@@ -80,6 +81,7 @@ class Counts:
     blank: int
     tiny: int
     waiting: int  #: Images that are not compared yet.
+    unseen: int  #: Images that nobody has looked at: they were stored before.
     venues: int  #: That have a picture another venue has too.
     venues_more: bool  #: Whether there may be more venues than were counted.
 
@@ -226,6 +228,7 @@ def counts(connection: Connection) -> Counts:
         "blank": _FLAGGED.replace(":flag", ":blank"),
         "tiny": _FLAGGED.replace(":flag", ":tiny"),
         "waiting": "SELECT id FROM images WHERE perceptual_hash IS NOT NULL AND picture_id IS NULL",
+        "unseen": UNSEEN_IDS,
     }
     columns = [
         f"(SELECT count(*) FROM ({question} LIMIT :most) AS counted) AS {name}"

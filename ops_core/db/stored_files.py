@@ -25,6 +25,16 @@ class StoredFile:
     content_type: str | None
     content_hash: str | None  #: SHA-256; None where it was never measured.
 
+    def as_row(self) -> dict[str, object]:
+        """What `UNCHANGED` compares as `old`, for `jsonb_to_recordset`."""
+        return {
+            "id": self.image_id,
+            "claim": self.claim,
+            "store": self.store,
+            "key": self.key,
+            "content_hash": self.content_hash,
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPlace:
@@ -52,7 +62,7 @@ _NEXT = text("""
 """)
 
 #: A picture that is where it was, and the same.
-_UNCHANGED = """
+UNCHANGED = """
     images.state = 'uploaded' AND images.claim = old.claim AND images.store = old.store
     AND images.storage_key = old.key AND images.content_hash IS NOT DISTINCT FROM old.content_hash
 """
@@ -60,11 +70,11 @@ _UNCHANGED = """
 _STILL = text(f"""
     SELECT images.id FROM images JOIN jsonb_to_recordset(CAST(:files AS jsonb)) AS old(
         id bigint, claim bigint, store text, key text, content_hash text) ON images.id = old.id
-    WHERE {_UNCHANGED}
+    WHERE {UNCHANGED}
 """)
 
-# rows that are written later are locked in one order by everybody
-_LOCK = text("SELECT id FROM images WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
+#: Rows that are written later are locked in one order by everybody.
+LOCK = text("SELECT id FROM images WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
 
 _POINT = text(f"""
     -- fenced: an image that was stored anew meanwhile keeps what it has now
@@ -73,7 +83,7 @@ _POINT = text(f"""
     FROM jsonb_to_recordset(CAST(:files AS jsonb)) AS old(
         id bigint, claim bigint, store text, key text, content_hash text, new_key text, new_url text,
         new_thumbnail_key text, new_thumbnail_url text)
-    WHERE images.id = old.id AND {_UNCHANGED}
+    WHERE images.id = old.id AND {UNCHANGED}
     RETURNING images.id
 """)
 
@@ -106,13 +116,14 @@ def next_files(
 
 def unchanged(connection: Connection, files: Sequence[StoredFile]) -> set[int]:
     """Ids of those images whose picture is still where `files` say, and the same."""
-    return {row.id for row in connection.execute(_STILL, {"files": json.dumps([_old(f) for f in files])})}
+    rows = json.dumps([file.as_row() for file in files])
+    return {row.id for row in connection.execute(_STILL, {"files": rows})}
 
 
 def point(connection: Connection, target: str, places: Sequence[NewPlace]) -> set[int]:
     """Point images at their copies in `target`; ids of those that had not changed meanwhile."""
     rows = [
-        _old(place.file)
+        place.file.as_row()
         | {
             "new_key": place.key,
             "new_url": place.url,
@@ -121,7 +132,7 @@ def point(connection: Connection, target: str, places: Sequence[NewPlace]) -> se
         }
         for place in places
     ]
-    connection.execute(_LOCK, {"ids": [row["id"] for row in rows]})
+    connection.execute(LOCK, {"ids": [row["id"] for row in rows]})
     return {row.id for row in connection.execute(_POINT, {"target": target, "files": json.dumps(rows)})}
 
 
@@ -133,13 +144,3 @@ def used(connection: Connection, store: str, files: Sequence[StoredFile]) -> set
         "keys": [file.key for file in files],
     }
     return {row.key for row in connection.execute(_USED, values)}
-
-
-def _old(file: StoredFile) -> dict[str, object]:
-    return {
-        "id": file.image_id,
-        "claim": file.claim,
-        "store": file.store,
-        "key": file.key,
-        "content_hash": file.content_hash,
-    }

@@ -88,6 +88,11 @@ def figures() -> None:
         fine_print(
             f":material/schedule: {words} to be compared with the others; the dispatcher does it in passing."
         )
+    if counts.unseen:
+        fine_print(
+            f":material/visibility_off: {_unseen(counts.unseen)}: run `venue-ops pictures look`. It brings "
+            "what it can read into these lists, and names what it cannot."
+        )
 
 
 def filters(names: Mapping[str, str]) -> None:
@@ -151,13 +156,29 @@ def _nothing(listed: Page) -> None:
     elif quality_cached.counts().compared:
         st.success(_NONE[place.which], icon=":material/task_alt:")
     else:
-        with st.container(border=True, key="quality_none_yet"):
-            st.markdown("#### :material/compare: No picture was looked at yet", anchors=False)
+        _none_yet()
+
+
+def _none_yet() -> None:
+    with st.container(border=True, key="quality_none_yet"):
+        st.markdown("#### :material/compare: No picture was looked at yet", anchors=False)
+        if unseen := quality_cached.counts().unseen:
             st.markdown(
-                "Every photo that comes into the store is looked at on its way. Bring some in: "
-                "`venue-ops enrich` on the command line, or the schedule of venues that are due."
+                f"Every photo that comes into the store is looked at on its way, but {_unseen(unseen)}. "
+                "Have them looked at: `venue-ops pictures look`."
             )
-            st.page_link("pages/operations.py", label="To the operations", icon=":material/arrow_forward:")
+        else:
+            st.markdown(
+                "Every photo that comes into the store is looked at on its way. Load venues with "
+                "`venue-ops venues load FILE`: the dispatcher has their photos asked for."
+            )
+        st.page_link("pages/operations.py", label="To the operations", icon=":material/arrow_forward:")
+
+
+def _unseen(count: int) -> str:
+    if count == 1:
+        return "1 picture was stored before pictures were looked at"
+    return f"{amount(count)} pictures were stored before pictures were looked at"
 
 
 def _paging(listed: Page) -> None:

@@ -26,25 +26,13 @@ from ops_core.storage.keys import is_key
 from ops_core.storage.registry import open_named
 from ops_core.storage.store import Missing, Placed, Store, thumbnail_key
 from ops_core.work.move_plan import planned, staying
-from ops_core.work.verify import ends_whole, verify_image
+from ops_core.work.verify import OF_THE_PICTURE, ends_whole, verify_image
 
 #: Images of one chunk, which is recorded in one transaction.
 CHUNK = 100
 
 #: Pictures under way at once; each is held in memory twice.
 AT_ONCE = 8
-
-#: Failures that say nothing about how other pictures would fare.
-_OF_THE_PICTURE = frozenset(
-    {
-        ErrorType.FILE_TOO_LARGE,
-        ErrorType.CORRUPT_IMAGE,
-        ErrorType.EMPTY_BODY,
-        ErrorType.NOT_AN_IMAGE,
-        ErrorType.UNSUPPORTED_FORMAT,
-        ErrorType.TOO_MANY_PIXELS,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +167,7 @@ class _Run:
         except Missing as error:
             return _Left(file, error.failure.detail)
         except Failed as error:
-            return _Left(file, error.failure.detail, error.failure.error_type not in _OF_THE_PICTURE)
+            return _Left(file, error.failure.detail, error.failure.error_type not in OF_THE_PICTURE)
 
     async def _thumbnail(self, file: StoredFile, data: bytes) -> bytes:
         """The thumbnail that is stored with the picture, else one made of it. Raises `Failed`."""

@@ -60,6 +60,18 @@ _DAMAGE = (
     zlib.error,
 )
 
+#: What is said of a stored file by itself: others may well be read.
+OF_THE_PICTURE = frozenset(
+    {
+        ErrorType.FILE_TOO_LARGE,
+        ErrorType.CORRUPT_IMAGE,
+        ErrorType.EMPTY_BODY,
+        ErrorType.NOT_AN_IMAGE,
+        ErrorType.UNSUPPORTED_FORMAT,
+        ErrorType.TOO_MANY_PIXELS,
+    }
+)
+
 _STARTS_TAKEN = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF")
 _STARTS_REFUSED: tuple[tuple[bytes, str], ...] = (
     (b"%PDF", "PDF"),

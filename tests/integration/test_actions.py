@@ -75,11 +75,13 @@ FOR_ADMINS: dict[str, Callable[[Engine, Actor], Any]] = {
     ),
     "forbid_copies": lambda engine, actor: actions.forbid_copies(engine, "google_places", actor=actor),
     "move_store": lambda engine, actor: actions.move_store(engine, "s3", actor=actor),
+    "look_at_pictures": lambda engine, actor: actions.look_at_pictures(engine, actor=actor),
 }
 #: Those that only look.
 LOOKS = {
     "choose_off_peak",
     "photo_address",
+    "pictures_to_look_at",
     "preview_missing_ids",
     "preview_move",
     "preview_retry",

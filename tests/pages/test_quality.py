@@ -179,7 +179,8 @@ def test_a_filtered_page_that_stopped_looking_offers_to_go_on(seen, monkeypatch)
 def test_with_nothing_yet_it_says_how_pictures_come_in(database):
     said = texts(open_app(PAGE))
     assert "No picture was looked at yet" in said
-    assert "venue-ops enrich" in said
+    assert "venue-ops venues load" in said
+    assert "pictures look" not in said
 
 
 def test_when_all_is_well_it_says_so(database):
@@ -195,6 +196,28 @@ def test_images_that_wait_to_be_compared_are_mentioned(database):
     with database.begin() as connection:
         make_image(connection, perceptual_hash=new_hash(random.Random(3)))
     assert "1 image waits to be compared" in texts(open_app(PAGE))
+
+
+def test_pictures_that_an_earlier_version_stored_are_mentioned_while_there_are_some(database):
+    with database.begin() as connection:
+        make_image(connection)
+        make_image(connection, state="failed")
+    said = texts(open_app(PAGE))
+    assert "1 picture was stored before pictures were looked at" in said
+    assert "venue-ops pictures look" in said
+    assert "venue-ops venues load" not in said
+    with database.begin() as connection:
+        make_image(connection, perceptual_hash=new_hash(random.Random(5)))
+        make_image(connection)
+    same_pictures.group(database)
+    quality_cached.forget()
+    said = texts(open_app(PAGE))
+    assert "2 pictures were stored before pictures were looked at" in said
+    assert "No picture is on more than one venue." in said
+    with database.begin() as connection:
+        connection.execute(text("UPDATE images SET flags = '{blank}' WHERE perceptual_hash IS NULL"))
+    quality_cached.forget()
+    assert "pictures look" not in texts(open_app(PAGE))
 
 
 def rows(data):

@@ -201,7 +201,7 @@ def test_the_images_of_a_picture_come_venue_by_venue(database: Engine) -> None:
 
 def test_counts_of_an_empty_database_are_zero_and_nothing_was_compared(database: Engine) -> None:
     assert counts(database) == Counts(
-        compared=False, several=0, twice=0, placeholder=0, blank=0, tiny=0, waiting=0, venues=0,
+        compared=False, several=0, twice=0, placeholder=0, blank=0, tiny=0, waiting=0, unseen=0, venues=0,
         venues_more=False,
     )  # fmt: skip
 
@@ -217,9 +217,12 @@ def test_counts_are_of_what_the_lists_have(database: Engine) -> None:
     same_pictures.group(database)
     with database.begin() as connection:
         make_image(connection, perceptual_hash=new_hash(random.Random(7)))
+        make_image(connection)
+        make_image(connection)
+        make_image(connection, state="failed")
     found = counts(database)
     assert found == Counts(
-        compared=True, several=3, twice=1, placeholder=1, blank=1, tiny=1, waiting=1,
+        compared=True, several=3, twice=1, placeholder=1, blank=1, tiny=1, waiting=1, unseen=2,
         venues=5 + PLACEHOLDER_VENUES, venues_more=False,
     )  # fmt: skip
     for which in Which:

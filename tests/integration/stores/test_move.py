@@ -39,20 +39,10 @@ from tests.support.rclone_server import RcloneServer
 from tests.support.s3_server import S3Server
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.usefixtures("all_stores")]
 
 ROOT = Path(__file__).parents[3]
 GOOGLE, COMMONS = "google_places", "wikimedia_commons"
-
-
-@pytest.fixture(autouse=True)
-def all_stores(
-    database: Engine, s3: S3Server, imagekit: ImageKitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Every store is set up; the disk is in use."""
-    for name, value in {**s3.settings, **imagekit.settings, "store_dir": tmp_path / "store"}.items():
-        monkeypatch.setenv(env_name(name), str(value))
-    get_settings.cache_clear()
 
 
 def in_store(name: str, ask: Callable[[Store], Any]) -> Any:

@@ -22,16 +22,19 @@ from ops_core.domain.places import Venue
 from ops_core.providers.found_places import SEARCH_RADIUS
 from ops_core.providers.google_shared import (
     CODE,
+    LISTED_PHOTOS,
+    LISTED_PLACES,
     MOST_AUTHORS,
     download_from,
     key_of,
+    list_of,
     place_id_of,
     place_of,
     told_apart,
-    usable,
     words_for,
 )
 from ops_core.providers.http import Api
+from ops_core.providers.lists import usable
 from ops_core.providers.reply import dig, first_link, items, name, pixels, plain, text
 from ops_core.providers.source import Download, Photo, Place
 
@@ -41,7 +44,8 @@ HOST = "maps.googleapis.com"
 WIDEST = 1600
 
 _REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,1000}")
-_OF_THE_KEY = re.compile(r"\bkey\b", re.IGNORECASE)
+#: A word on the key; in an address that the page repeats it is a name.
+_OF_THE_KEY = re.compile(r"\bkey\b(?!=)", re.IGNORECASE)
 
 #: Statuses of a reply that tells something; the second one says that there is nothing.
 _GOOD = ("OK", "ZERO_RESULTS")
@@ -65,13 +69,10 @@ class LegacyPlaces:
         reply = await _ask(api, "details/json", place_id=place_id, fields="photos")
         if reply["status"] == "ZERO_RESULTS":  # the id is good, but its place is gone
             return []
-        result = reply.get("result")
-        listed = result.get("photos", []) if isinstance(result, dict) else None
-        if not isinstance(listed, list):
-            raise failed(ErrorType.BAD_RESPONSE, "Google's list of photos is not in its documented form.")
         page = _page(venue, place_id)
-        photos = [_photo(entry, position, page) for position, entry in enumerate(listed)]
-        return told_apart(usable(photos, "photos", api))[:limit]
+        entries = list_of(reply.get("result"), "photos")
+        photos = [_photo(entry, position, page) for position, entry in enumerate(entries)]
+        return told_apart(usable(photos, LISTED_PHOTOS, api))[:limit]
 
     async def resolve(self, fetch_ref: str | None, api: Api) -> Download:
         """Where the photo's address with the key in it leads; one paid call."""
@@ -100,10 +101,8 @@ class LegacyPlaces:
         if venue.point is not None:
             params["locationbias"] = f"circle:{SEARCH_RADIUS}@{venue.latitude:.6f},{venue.longitude:.6f}"
         reply = await _ask(api, "findplacefromtext/json", **params)
-        listed = reply.get("candidates", [])
-        if not isinstance(listed, list):
-            raise failed(ErrorType.BAD_RESPONSE, "Google's list of places is not in its documented form.")
-        return usable([_place(entry) for entry in listed], "places", api)[:limit]
+        places = [_place(entry) for entry in list_of(reply, "candidates")]
+        return usable(places, LISTED_PLACES, api)[:limit]
 
 
 def classify(status: int, headers: Mapping[str, str], body: Any) -> Failure | None:

@@ -20,16 +20,19 @@ from ops_core.domain.redact import holds_secret
 from ops_core.providers.found_places import SEARCH_RADIUS
 from ops_core.providers.google_shared import (
     CODE,
+    LISTED_PHOTOS,
+    LISTED_PLACES,
     MOST_AUTHORS,
     download_from,
     key_of,
+    list_of,
     place_id_of,
     place_of,
     told_apart,
-    usable,
     words_for,
 )
 from ops_core.providers.http import Api
+from ops_core.providers.lists import usable
 from ops_core.providers.reply import dig, items, mapping, name, pixels, text, web_url
 from ops_core.providers.source import Download, Photo, Place
 
@@ -48,10 +51,7 @@ _MAPS_KEY = re.compile(r"!1s([A-Za-z0-9_-]{8,1000})!2e10(?![0-9])")
 _DELAY = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
 
 _REASONS: dict[str, ErrorType] = {
-    "API_KEY_INVALID": ErrorType.AUTH_ERROR,
-    "API_KEY_SERVICE_BLOCKED": ErrorType.AUTH_ERROR,
-    "API_KEY_HTTP_REFERRER_BLOCKED": ErrorType.AUTH_ERROR,
-    "API_KEY_IP_ADDRESS_BLOCKED": ErrorType.AUTH_ERROR,
+    "CREDENTIALS_MISSING": ErrorType.AUTH_ERROR,
     "SERVICE_DISABLED": ErrorType.AUTH_ERROR,
     "CONSUMER_INVALID": ErrorType.AUTH_ERROR,
     "CONSUMER_SUSPENDED": ErrorType.AUTH_ERROR,
@@ -81,9 +81,8 @@ class NewPlaces:
             headers=_headers(api, "id,photos"),
             classify=classify,
         )
-        listed = _list(reply, "photos")
-        photos = [_photo(entry, position) for position, entry in enumerate(listed)]
-        return told_apart(usable(photos, "photos", api))[:limit]
+        photos = [_photo(entry, position) for position, entry in enumerate(list_of(reply, "photos"))]
+        return told_apart(usable(photos, LISTED_PHOTOS, api))[:limit]
 
     async def resolve(self, fetch_ref: str | None, api: Api) -> Download:
         """The short-lived, keyless address of the photo; one paid call."""
@@ -111,8 +110,8 @@ class NewPlaces:
             headers=_headers(api, ",".join(f"places.{field}" for field in _SEARCHED)),
             classify=classify,
         )
-        places = [_place(entry) for entry in _list(reply, "places")]
-        return usable(places, "places", api)[:limit]
+        places = [_place(entry) for entry in list_of(reply, "places")]
+        return usable(places, LISTED_PLACES, api)[:limit]
 
 
 def classify(status: int, headers: Mapping[str, str], body: Any) -> Failure | None:
@@ -137,6 +136,8 @@ def _kind(error: Any, message: str) -> ErrorType | None:
             return ErrorType.QUOTA_EXCEEDED  # a limit per day does not pass by waiting a minute
         if isinstance(reason, str) and reason in _REASONS:
             return _REASONS[reason]
+        if isinstance(reason, str) and reason.startswith("API_KEY_"):
+            return ErrorType.AUTH_ERROR  # invalid, or blocked for this service, address, site or app
     said = message.lower()
     if "photo resource in the request is invalid" in said:
         return ErrorType.STALE_REFERENCE
@@ -195,14 +196,6 @@ def _place(entry: Any) -> Place | None:
         latitude=dig(entry, "location", "latitude"),
         longitude=dig(entry, "location", "longitude"),
     )
-
-
-def _list(reply: Any, field: str) -> list[Any]:
-    """The list a reply holds under `field`; Google leaves empty ones out."""
-    listed = reply.get(field, []) if isinstance(reply, dict) else None
-    if not isinstance(listed, list):
-        raise failed(ErrorType.BAD_RESPONSE, f"Google's list of {field} is not in its documented form.")
-    return listed
 
 
 def _headers(api: Api, mask: str | None = None) -> dict[str, str]:

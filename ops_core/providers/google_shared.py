@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.failures import failed
@@ -13,12 +13,16 @@ from ops_core.domain.places import PROVIDER_ID_SHAPES, Venue
 from ops_core.providers.found_places import found_place
 from ops_core.providers.http import Api
 from ops_core.providers.keys import as_sent
+from ops_core.providers.lists import each_once, listed
 from ops_core.providers.photo_address import photo_address
 from ops_core.providers.reply import items
 from ops_core.providers.source import Classify, Download, Photo, Place, PlaceKind
 from ops_core.settings import Settings
 
 CODE = "google_places"
+
+#: What is read, as failures and logs call it.
+LISTED_PHOTOS, LISTED_PLACES = "the photos Google listed", "the places Google listed"
 
 #: Authors of one photo that are named.
 MOST_AUTHORS = 5
@@ -33,8 +37,6 @@ _AREAS = frozenset(
     {"locality", "sublocality", "neighborhood", "political", "country", "continent", "archipelago"}
     | {"postal_code", "postal_code_prefix", "postal_code_suffix", "postal_town", "colloquial_area"}
 )
-
-_Read = TypeVar("_Read")
 
 
 class Interface(Protocol):
@@ -74,14 +76,13 @@ def words_for(venue: Venue) -> str:
     return ", ".join(parts)
 
 
-def usable(read: Sequence[_Read | None], what: str, api: Api) -> list[_Read]:
-    """What could be read of a list; raises Failed(bad_response) if it had entries and none could be."""
-    found = [each for each in read if each is not None]
-    if read and not found:
-        raise failed(ErrorType.BAD_RESPONSE, f"None of the {what} Google listed can be used.")
-    if len(found) < len(read):
-        api.log.warning("left out %d %s that cannot be used", len(read) - len(found), what)
-    return found
+def list_of(reply: Any, field: str) -> list[Any]:
+    """The list a reply holds under `field`, which Google leaves out when it is empty.
+
+    Raises Failed(bad_response) for anything else.
+    """
+    held = reply.get(field, []) if isinstance(reply, Mapping) else None
+    return listed(held, f"Google's list of {field}")
 
 
 def told_apart(photos: Sequence[Photo]) -> list[Photo]:
@@ -90,7 +91,7 @@ def told_apart(photos: Sequence[Photo]) -> list[Photo]:
     One that has no `provider_ref` yet is named for its author and size; of several that are alike in
     these, the first listed is the first. The same photo listed twice counts once.
     """
-    named: dict[str, Photo] = {}
+    named: list[Photo] = []
     alike: dict[str, int] = {}
     for photo in photos:
         ref = photo.provider_ref
@@ -99,8 +100,8 @@ def told_apart(photos: Sequence[Photo]) -> list[Photo]:
             mark = hashlib.sha256("\x1f".join(map(str, words)).encode()).hexdigest()[:32]
             alike[mark] = alike.get(mark, 0) + 1
             ref = f"{mark}-{alike[mark]}"
-        named.setdefault(ref, replace(photo, provider_ref=ref))
-    return list(named.values())
+        named.append(replace(photo, provider_ref=ref))
+    return each_once(named)
 
 
 def download_from(address: Any, api: Api, classify: Classify) -> Download:

@@ -29,6 +29,12 @@ USED_UP = (
     "You have exceeded your daily request quota for this API. If you did not set a custom daily request "
     "quota, verify your project has an active billing account: http://g.co/dev/maps-no-account"
 )
+#: The page of Google's servers repeats what was asked, the key's name included.
+REFUSED = (
+    b"<title>Error 403 (Forbidden)!!1</title><p>Your client does not have permission to get URL "
+    b"<code>/maps/api/place/photo?maxwidth=1600&amp;photo_reference=AUacShh_1&amp;key=sandbox</code> "
+    b"from this server. <ins>That's all we know.</ins>"
+)
 NOT_ENABLED = "You're calling a legacy API, which is not enabled for your project."
 
 
@@ -131,6 +137,7 @@ def test_both_spellings_of_a_reference_are_read_and_odd_photos_left_out() -> Non
         (answer(b"\x89PNG", 403, "image/png"), ErrorType.QUOTA_EXCEEDED),
         (answer(b"<html>Your client does not have permission", 403), ErrorType.QUOTA_EXCEEDED),
         (answer(b"", 403), ErrorType.QUOTA_EXCEEDED),
+        (answer(REFUSED, 403), ErrorType.QUOTA_EXCEEDED),
         (answer(b"{}", 403, "application/json"), ErrorType.QUOTA_EXCEEDED),
         (answer(b"The provided API key is invalid.", 403, "text/plain"), ErrorType.AUTH_ERROR),
         (answer(b"This site may not use this key.", 403, "text/plain"), ErrorType.AUTH_ERROR),

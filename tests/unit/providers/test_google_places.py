@@ -74,6 +74,16 @@ def quota_picture(_: web.Request) -> web.Response:
             ErrorType.AUTH_ERROR,
             None,
         ),
+        *(
+            (
+                google_error(
+                    403, "PERMISSION_DENIED", "Requests from this client are blocked.", reason(word)
+                ),
+                ErrorType.AUTH_ERROR,
+                None,
+            )
+            for word in ("API_KEY_ANDROID_APP_BLOCKED", "API_KEY_IOS_APP_BLOCKED", "CREDENTIALS_MISSING")
+        ),
         (
             google_error(403, "PERMISSION_DENIED", "The caller does not have permission"),
             ErrorType.FORBIDDEN,

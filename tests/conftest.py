@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import redis
+from hypothesis import settings as examples
 from sqlalchemy import Engine
 
 from ops_core.db.engine import get_engine, make_engine
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from tests.support.s3_server import S3Server
 
 _OURS = ("VENUE_OPS_", "DATABASE_URL", "BROKER_URL")
+
+# a machine that is busy with other things makes any example slow once
+examples.register_profile("ours", deadline=None)
+examples.load_profile("ours")
 
 
 def pytest_report_header() -> str:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -17,10 +18,10 @@ from ops_core.db import due_jobs
 from ops_core.db.jobs import HELD
 from ops_core.domain.access import Actor, Role
 from ops_core.domain.jobs import JobKind
-from ops_core.domain.retries import Scope
+from ops_core.domain.retries import Failures, Scope
 from ops_core.sandbox.faults import Fault
 from ops_core.settings import Settings
-from ops_core.work import enrich, runner, session
+from ops_core.work import enrich, lanes, runner, session
 from tests.integration.worker.test_enrichment import ask_whatever_happens, let_all_be_tried_now
 from tests.support.system import System
 from tests.support.waiting import wait_until
@@ -163,6 +164,38 @@ def test_a_provider_that_stalls_does_not_delay_another(system: System) -> None:
         assert system.uploading() > 4
     assert system.uploading() == 0
     assert system.value("SELECT count(*) FROM jobs WHERE state = 'executing'") == 0
+
+
+def test_a_session_whose_lane_is_full_still_finds_work_for_idle_ones(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "RECENT", 0.1)
+    fail_all(system, 4)
+    refs = system.rows("SELECT provider_ref FROM images WHERE provider = 'google_places'")
+    script = {f"image:google_places:{row.provider_ref}": [Fault.TIMEOUT] for row in refs}
+    system.sandbox.set_faults(script=script, stall_seconds=60)
+    actions.submit_retry(
+        system.engine, Scope(failures=Failures(providers=("google_places",))), actor=ANNA, token=uuid4().hex
+    )
+    job_ids = [row.id for row in system.rows("SELECT id FROM jobs WHERE kind = 'retry' ORDER BY id")]
+
+    patient = {"stall_timeout": 25.0, "download_timeout": 25.0, "lease_seconds": 30.0}
+    with session_of(system, job_ids, downloads_per_process=2, **patient) as running:
+        wait_until(system.uploading, lambda n: n >= 6)  # inside, and waiting
+        others = system.add_venues(8)[4:]
+        change(
+            system,
+            f"UPDATE venues SET provider_ids = provider_ids - 'google_places' WHERE id >= {min(others)}",
+        )
+        for venue_id in others:
+            # it is not known of it that it needs the other provider, whose lane is idle again each time
+            (job_id,) = system.enqueue([venue_id])
+            done = "SELECT count(*) FROM jobs WHERE id = :id AND state = 'completed'"
+            wait_until(partial(system.value, done, id=job_id), seconds=10)
+            time.sleep(2 * lanes.RECENT)
+        assert uploaded(system, "google_places") == 0
+        assert system.uploading() >= 6
+        running.stopping.set()
 
 
 def test_a_pause_lets_what_runs_finish_and_gives_the_rest_back_untried(system: System) -> None:

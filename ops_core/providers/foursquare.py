@@ -18,6 +18,7 @@ from ops_core.domain.places import PROVIDER_ID_SHAPES, Venue
 from ops_core.providers.found_places import SEARCH_RADIUS, found_place
 from ops_core.providers.http import Api
 from ops_core.providers.keys import as_sent
+from ops_core.providers.lists import each_once, listed, usable
 from ops_core.providers.photo_address import photo_address
 from ops_core.providers.reply import dig, name, pixels, text
 from ops_core.providers.source import Download, Photo, Place, PlaceKind
@@ -70,18 +71,10 @@ class Foursquare:
             headers=_headers(api.settings),
             classify=classify,
         )
-        listed = reply.get("results") if isinstance(reply, dict) else reply
-        if not isinstance(listed, list):
-            raise failed(ErrorType.BAD_RESPONSE, "Foursquare's list of photos is not in its documented form.")
-        photos: dict[str, Photo] = {}
-        for position, entry in enumerate(listed):
-            if photo := _photo(entry, position, place_id, api):
-                photos.setdefault(photo.provider_ref, photo)
-        if listed and not photos:
-            raise failed(ErrorType.BAD_RESPONSE, "None of the photos Foursquare listed has a usable address.")
-        if len(photos) < len(listed):
-            api.log.warning("left out %d photos without a usable address", len(listed) - len(photos))
-        return list(photos.values())[:limit]
+        held = reply.get("results") if isinstance(reply, dict) else reply
+        entries = listed(held, "Foursquare's list of photos")
+        photos = [_photo(entry, position, place_id, api) for position, entry in enumerate(entries)]
+        return each_once(usable(photos, "the photos Foursquare listed", api))[:limit]
 
     async def resolve(self, provider_ref: str, fetch_ref: str | None, api: Api) -> Download:
         """The photo's address as listed; no call."""
@@ -108,15 +101,8 @@ class Foursquare:
         reply = await api.get_json(
             f"{_places(api)}/search", params=params, headers=_headers(api.settings), classify=classify
         )
-        listed = dig(reply, "results")
-        if not isinstance(listed, list):
-            raise failed(ErrorType.BAD_RESPONSE, "Foursquare's search result is not in its documented form.")
-        places = [place for entry in listed if (place := _place(entry))]
-        if listed and not places:
-            raise failed(
-                ErrorType.BAD_RESPONSE, "None of the places Foursquare found has a usable id and name."
-            )
-        return places[:limit]
+        places = [_place(entry) for entry in listed(dig(reply, "results"), "Foursquare's search result")]
+        return usable(places, "the places Foursquare found", api)[:limit]
 
 
 def classify(status: int, headers: Mapping[str, str], body: Any) -> Failure | None:
@@ -143,7 +129,7 @@ def classify(status: int, headers: Mapping[str, str], body: Any) -> Failure | No
 
 
 def _photo(entry: Any, position: int, place_id: str, api: Api) -> Photo | None:
-    ref = name(dig(entry, "fsq_photo_id") or dig(entry, "id"), _PHOTO_ID)
+    ref = name(dig(entry, "fsq_photo_id"), _PHOTO_ID) or name(dig(entry, "id"), _PHOTO_ID)
     if ref is None:
         return None
     width = pixels(dig(entry, "width"))

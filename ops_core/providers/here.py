@@ -19,6 +19,7 @@ from ops_core.domain.places import PROVIDER_ID_SHAPES, Venue
 from ops_core.providers.found_places import found_place
 from ops_core.providers.http import Api
 from ops_core.providers.keys import as_sent
+from ops_core.providers.lists import each_once, listed, usable
 from ops_core.providers.photo_address import photo_address
 from ops_core.providers.reply import dig, text
 from ops_core.providers.source import Download, Photo, Place, PlaceKind
@@ -92,18 +93,9 @@ class Here:
             },
             classify=classify_photos,
         )
-        listed = dig(reply, "media", "images", "items")
-        if text(dig(reply, "id")) is None or not isinstance(listed, list | None):
-            raise failed(
-                ErrorType.BAD_RESPONSE, "HERE's description of the place is not in its documented form."
-            )
-        photos: dict[str, Photo] = {}
-        for position, entry in enumerate(listed or []):
-            if photo := _photo(entry, position, api):
-                photos.setdefault(photo.provider_ref, photo)
-        if listed and not photos:
-            raise failed(ErrorType.BAD_RESPONSE, "None of the photos HERE listed has a usable address.")
-        return list(photos.values())[:limit]
+        entries = listed(_images(reply), "HERE's description of the place")
+        photos = [_photo(entry, position, api) for position, entry in enumerate(entries)]
+        return each_once(usable(photos, "the photos HERE listed", api))[:limit]
 
     async def resolve(self, provider_ref: str, fetch_ref: str | None, api: Api) -> Download:
         """The photo's address as listed; no call."""
@@ -123,13 +115,8 @@ class Here:
             url = f"{api.base(DISCOVER_HOST)}/v1/discover"
             params |= {"q": venue.name, "at": f"{venue.latitude:.6f},{venue.longitude:.6f}"}
         reply = await api.get_json(url, params=params, classify=classify)
-        listed = dig(reply, "items")
-        if not isinstance(listed, list):
-            raise failed(ErrorType.BAD_RESPONSE, "HERE's search result is not in its documented form.")
-        places = [place for entry in listed if (place := _place(entry))]
-        if listed and not places:
-            raise failed(ErrorType.BAD_RESPONSE, "None of the places HERE found has a usable id and name.")
-        return places[:limit]
+        places = [_place(entry) for entry in listed(dig(reply, "items"), "HERE's search result")]
+        return usable(places, "the places HERE found", api)[:limit]
 
 
 def classify(status: int, headers: Mapping[str, str], body: Any) -> Failure | None:
@@ -151,6 +138,14 @@ def classify_photos(status: int, headers: Mapping[str, str], body: Any) -> Failu
             "Your contract with HERE does not include photos; set VENUE_OPS_HERE_IMAGES=false, or ask HERE.",
         )
     return classify(status, headers, body)
+
+
+def _images(reply: Any) -> Any:
+    """What stands for photos in the description of a place; None if the reply is no such description."""
+    if text(dig(reply, "id")) is None:
+        return None
+    images = dig(reply, "media", "images", "items")
+    return [] if images is None else images
 
 
 def _photo(entry: Any, position: int, api: Api) -> Photo | None:

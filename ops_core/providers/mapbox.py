@@ -11,7 +11,7 @@ import hashlib
 import re
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,8 +23,9 @@ from ops_core.providers.found_places import found_place
 from ops_core.providers.guard import Guard
 from ops_core.providers.http import Api
 from ops_core.providers.keys import as_sent
+from ops_core.providers.lists import listed, usable
 from ops_core.providers.photo_address import photo_address, stood_for
-from ops_core.providers.reply import dig, mapping, pixels, text
+from ops_core.providers.reply import dig, in_full, mapping, pixels, text
 from ops_core.providers.source import Download, Photo, Place, PlaceKind
 from ops_core.settings import Settings
 
@@ -81,17 +82,8 @@ class Mapbox:
             params={"access_token": _sent_token(api.settings)},
             classify=classify,
         )
-        listed = _entries(reply)
-        if listed is None:
-            raise failed(
-                ErrorType.BAD_RESPONSE, "Mapbox's record of the place is not in its documented form."
-            )
-        photos = _photos(listed, api)
-        if listed and not photos:
-            raise failed(
-                ErrorType.BAD_RESPONSE, "None of the photos Mapbox listed has an address that may be kept."
-            )
-        return photos[:limit]
+        entries = listed(_entries(reply), "Mapbox's record of the place")
+        return _photos(entries, api)[:limit]
 
     async def resolve(self, provider_ref: str, fetch_ref: str | None, api: Api) -> Download:
         """The photo's address, as listed; no call."""
@@ -114,13 +106,8 @@ class Mapbox:
         reply = await api.get_json(
             f"{api.base(HOST)}/search/searchbox/v1/forward", params=params, classify=classify
         )
-        features = dig(reply, "features")
-        if not isinstance(features, list):
-            raise failed(ErrorType.BAD_RESPONSE, "Mapbox's search result is not in its documented form.")
-        places = [place for feature in features if (place := _place(feature))]
-        if features and not places:
-            raise failed(ErrorType.BAD_RESPONSE, "None of the places Mapbox found has a usable id and name.")
-        return places[:limit]
+        places = [_place(feature) for feature in listed(dig(reply, "features"), "Mapbox's search result")]
+        return usable(places, "the places Mapbox found", api)[:limit]
 
 
 def classify(status: int, headers: Mapping[str, str], body: Any) -> Failure | None:
@@ -174,18 +161,12 @@ def _entries(reply: Any) -> list[Any] | None:
     return [*leading, *(photos or ())]
 
 
-def _photos(listed: list[Any], api: Api) -> list[Photo]:
+def _photos(listed: Sequence[Any], api: Api) -> list[Photo]:
     """The usable ones among what is listed, each once."""
+    read = [(address, entry) if (address := _address_of(entry, api)) else None for entry in listed]
     entries: dict[str, Any] = {}
-    odd = 0
-    for entry in listed:
-        address = _address(entry if isinstance(entry, str) else _link(entry), api)
-        if address is None:
-            odd += 1
-        else:
-            entries.setdefault(address, entry)
-    if odd:
-        api.log.warning("left out %d photos without an address that may be kept", odd)
+    for address, entry in usable(read, "the photos Mapbox listed", api):
+        entries.setdefault(address, entry)
     names = {address: _place_of(address, api) for address in entries}
     shared = {name for name, count in Counter(names.values()).items() if count > 1}
     return [
@@ -204,8 +185,9 @@ def _photos(listed: list[Any], api: Api) -> list[Photo]:
     ]
 
 
-def _link(entry: Any) -> Any:
-    return dig(entry, "url") or dig(entry, "thumb_url")
+def _address_of(entry: Any, api: Api) -> str | None:
+    stated = [entry] if isinstance(entry, str) else [dig(entry, "url"), dig(entry, "thumb_url")]
+    return next((address for each in stated if (address := _address(each, api))), None)
 
 
 def _address(given: Any, api: Api) -> str | None:
@@ -217,7 +199,7 @@ def _address(given: Any, api: Api) -> str | None:
     if not isinstance(given, str):
         return None
     try:
-        address = str(Guard.of(api.settings.sandbox_url).check(given))
+        address = str(Guard.of(api.settings.sandbox_url).check(in_full(given)))
     except Failed:
         return None
     real = stood_for(address, api)

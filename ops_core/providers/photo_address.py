@@ -9,6 +9,7 @@ from ops_core.domain.providers import facts_of
 from ops_core.domain.redact import holds_secret
 from ops_core.providers.guard import check_url
 from ops_core.providers.http import Api
+from ops_core.providers.reply import in_full
 
 
 def photo_address(value: Any, code: str, api: Api) -> str | None:
@@ -19,7 +20,7 @@ def photo_address(value: Any, code: str, api: Api) -> str | None:
     """
     if not isinstance(value, str):
         return None
-    address = f"https:{value}" if value.startswith("//") else value
+    address = in_full(value)
     real = stood_for(address, api)
     if real is None:
         return None

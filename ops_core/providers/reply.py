@@ -82,13 +82,17 @@ def pixels(value: Any) -> int | None:
     return int(value) if 1 <= value <= MAX_SIDE else None
 
 
+def in_full(address: str) -> str:
+    """`address` with its scheme: `//host/x` becomes https."""
+    return f"https:{address}" if address.startswith("//") else address
+
+
 def web_url(value: Any) -> str | None:
     """`value` as an address to show people: http(s), without secrets; `//host/x` becomes https."""
     if not isinstance(value, str):
         return None
-    address = f"https:{value}" if value.startswith("//") else value
     try:
-        return redact_url(str(check_url(address)))
+        return redact_url(str(check_url(in_full(value))))
     except Failed:
         return None
 

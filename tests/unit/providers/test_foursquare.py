@@ -193,6 +193,14 @@ def test_odd_photos_are_left_out_and_the_others_kept() -> None:
     assert [each.provider_ref for each in found] == [f"{FOURSQUARE_PHOTO}1"]
 
 
+@pytest.mark.parametrize("odd", [None, 5, {}, "", "../x"])
+def test_a_photo_whose_id_is_odd_under_one_name_has_it_under_the_other(odd: Any) -> None:
+    found, _, _ = listing(
+        CASE, {FOURSQUARE_LISTING: lambda request: [photo(request, 1, "id", fsq_photo_id=odd)]}
+    )
+    assert [each.provider_ref for each in found] == [f"{FOURSQUARE_PHOTO}1"]
+
+
 def test_a_list_of_odd_photos_only_is_a_bad_response_rather_than_no_images() -> None:
     failure = failure_of(lambda: listing(CASE, {FOURSQUARE_LISTING: ODD}))
     assert failure.error_type is ErrorType.BAD_RESPONSE

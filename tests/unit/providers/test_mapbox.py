@@ -258,6 +258,21 @@ def test_an_address_that_is_not_public_is_no_photo(address: str) -> None:
     assert [photo.show_url for photo in photos] == ["https://a.mapbox.com/c"]
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        "//photos.mapbox.com/a.jpg",
+        {"url": "//photos.mapbox.com/a.jpg"},
+        {"url": None, "thumb_url": "https://photos.mapbox.com/a.jpg"},
+        {"url": {}, "thumb_url": "https://photos.mapbox.com/a.jpg"},
+        {"url": "https://photos.mapbox.com/b.jpg?token=x", "thumb_url": "https://photos.mapbox.com/a.jpg"},
+    ],
+)
+def test_a_photo_is_taken_from_any_address_of_it_that_can_be_used(given: Any) -> None:
+    (photo,) = asyncio.run(Mapbox().list_photos(CASE.venue, RealApi(place([given])), limit=9))
+    assert photo.fetch_ref == photo.show_url == "https://photos.mapbox.com/a.jpg"
+
+
 def test_an_address_that_is_not_https_is_no_photo() -> None:
     api = RealApi(place([{"url": "http://a.mapbox.com/a.jpg"}, {"url": "https://a.mapbox.com/c"}]))
     photos = asyncio.run(Mapbox().list_photos(CASE.venue, api, limit=9))

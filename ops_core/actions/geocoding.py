@@ -84,14 +84,20 @@ def preview_missing_ids(
 
 
 def find_venue_ids(
-    engine: Engine, venue_ids: Sequence[int], *, actor: Actor, force: bool = False
+    engine: Engine,
+    venue_ids: Sequence[int],
+    *,
+    actor: Actor,
+    force: bool = False,
+    only: Sequence[str] = (),
 ) -> SearchesQueued:
     """Search for these venues at every provider whose id they lack; a search that is open is not doubled.
 
-    `force` searches again where a person had decided. Raises `Refused`.
+    `force` searches again where a person had decided; `only` names the providers to search, if not all.
+    Raises `Refused`.
     """
-    ids = list(dict.fromkeys(venue_ids))
-    scope: dict[str, Any] = {"venue_ids": ids, "force": force}
+    ids, asked = list(dict.fromkeys(venue_ids)), list(dict.fromkeys(only))
+    scope: dict[str, Any] = {"venue_ids": ids, "force": force} | ({"providers": asked} if asked else {})
     require(engine, actor, Role.OPERATOR, "find_venue_ids", scope)
     try:
         with engine.begin() as connection:
@@ -102,10 +108,10 @@ def find_venue_ids(
             gone = places.unknown_venues(connection, ids)
             if gone:
                 raise Refused(f"There is no venue {', '.join(f'#{each}' for each in gone[:5])}.")
-            _require_searchable(connection)
+            _require_searchable(connection, asked)
             searches.hold(connection)
             open_ids = searches.open_searches(connection, ids)
-            made = _enqueue(connection, dict.fromkeys(ids, ()), actor, force=force)
+            made = _enqueue(connection, dict.fromkeys(ids, asked), actor, force=force)
             queued = SearchesQueued(job_ids=made, open_ids=tuple(open_ids))
             _audit(connection, actor, "find_venue_ids", scope, _outcome(queued))
     except Refused as refused:
@@ -162,9 +168,15 @@ def _asked(connection: Connection) -> dict[str, str]:
     return {code: key for code, key in able.items() if not active[code].paused_for}
 
 
-def _require_searchable(connection: Connection) -> None:
+def _require_searchable(connection: Connection, only: Sequence[str] = ()) -> None:
     active, settings = providers.active(connection), get_settings()
-    if not geocode.searchable(active, settings):
+    able = geocode.searchable(active, settings)
+    for code in only:
+        if code not in able:
+            whys = geocode.why_not_searchable([code] if code in active else [], settings)
+            why = " ".join(whys) or "It is switched off, or finds no venues."
+            raise Refused(f"“{code}” cannot be searched. {why}")
+    if not able:
         whys = geocode.why_not_searchable(active, settings)
         raise Refused(f"No provider can be searched. {' '.join(whys) or 'None that finds venues is on.'}")
 

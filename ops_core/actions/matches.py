@@ -121,24 +121,22 @@ def _confirm(
         )
     candidate = next((each for each in (match.candidates if match else ()) if each.place_id == wanted), None)
     typed = "" if candidate else ", typed in"
-    called = f"“{candidate.name}” ({wanted})" if candidate else wanted
-    reason = f"{actor.name} chose {called}{typed}."
     matches.decide(
         connection,
         context.id,
         provider,
         place_id=wanted,
-        place_name=candidate.name if candidate else None,
         score=candidate.score if candidate else None,
-        reason=reason,
+        # not what the provider calls it: audit rows and reasons are kept for ever
+        reason=f"{actor.name} chose {wanted}{typed}.",
         decided_by=actor.name,
     )
     if has == wanted:
-        return Decided(is_new=True, words=f"{context.venue.name} is {called} at {name}, as it was.")
+        return Decided(is_new=True, words=f"{context.venue.name} is {wanted} at {name}, as it was.")
     job_id = _ask_for_photos(connection, context.id, actor)
     matches.set_id(connection, context.id, key, wanted)
     follow = f" Its photos follow in job {job_id}." if job_id else " Its photos follow at the next check."
-    words = f"{context.venue.name} is {called} at {name}.{follow}"
+    words = f"{context.venue.name} is {wanted} at {name}.{follow}"
     return Decided(
         is_new=True, words=words + _left_over(connection, context.id, provider, has), job_id=job_id
     )
@@ -160,7 +158,6 @@ def _reject(
         context.id,
         provider,
         place_id=None,
-        place_name=None,
         score=None,
         reason=f"{actor.name} said that none of them is the venue.",
         decided_by=actor.name,

@@ -62,10 +62,9 @@ def matches(rows: Iterable[Listed]) -> pd.DataFrame:
 
 
 def place_name(row: Listed) -> str | None:
-    """The name of the place that was taken, else of the best candidate."""
-    if row.match.state.has_id:
-        return row.match.place_name or row.match.place_id
-    return row.match.candidates[0].name if row.match.candidates else None
+    """The name of the place that was taken, else of the best candidate; its id where no name is kept."""
+    best = row.match.best
+    return (best.name or best.place_id) if best else row.match.place_id
 
 
 def score_colour(candidate: Candidate) -> str:

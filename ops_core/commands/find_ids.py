@@ -34,6 +34,12 @@ Limit = Annotated[
 Force = Annotated[
     bool, typer.Option("--force", help="With --venue: search again where a person had decided, too.")
 ]
+Provider = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--provider", metavar="CODE", help="With --venue: search at this provider only; repeat for more."
+    ),
+]
 
 
 def find_ids(
@@ -41,6 +47,7 @@ def find_ids(
     missing: Missing = False,
     limit: Limit = None,
     force: Force = False,
+    provider: Provider = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     watch: Watch = False,
@@ -54,6 +61,8 @@ def find_ids(
     """
     if bool(venue) == missing:
         raise Unclear("Say which venues: give --venue ID, or --missing.")
+    if missing and provider:
+        raise Unclear("--provider goes with --venue: --missing searches wherever an id is missing.")
     if missing and force:
         raise Unclear("--force goes with --venue: --missing leaves alone what people decided.")
     if venue and (limit is not None or dry_run):
@@ -66,7 +75,7 @@ def find_ids(
 
     engine = get_engine()
     if venue:
-        queued = actions.find_venue_ids(engine, venue, actor=LOCAL, force=force)
+        queued = actions.find_venue_ids(engine, venue, actor=LOCAL, force=force, only=provider or [])
     else:
         most = limit or USUAL_LIMIT
         preview = actions.preview_missing_ids(engine, limit=most, at_most=None)

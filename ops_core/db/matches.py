@@ -22,14 +22,21 @@ class Match:
     provider: str
     state: MatchState
     place_id: str | None
-    place_name: str | None
     score: float | None
     reason: str
     candidates: tuple[Candidate, ...]
+    details_dropped_at: datetime | None  #: Since then candidates have no name, address or coordinates.
     job_id: int | None
     decided_by: str | None
     decided_at: datetime | None
     searched_at: datetime
+
+    @property
+    def best(self) -> Candidate | None:
+        """The candidate that was taken, else the best one."""
+        if self.state.has_id:
+            return next((each for each in self.candidates if each.place_id == self.place_id), None)
+        return next(iter(self.candidates), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,13 +101,13 @@ def keep(
     """
     done = connection.execute(
         text("""
-            INSERT INTO venue_matches AS m (venue_id, provider, state, place_id, place_name, score, reason,
-                                            candidates, job_id)
-            VALUES (:venue_id, :provider, CAST(:state AS match_state), :place_id, :place_name, :score,
-                    :reason, :candidates, :job_id)
+            INSERT INTO venue_matches AS m (venue_id, provider, state, place_id, score, reason, candidates,
+                                            job_id)
+            VALUES (:venue_id, :provider, CAST(:state AS match_state), :place_id, :score, :reason,
+                    :candidates, :job_id)
             ON CONFLICT (venue_id, provider) DO UPDATE SET
-                state = excluded.state, place_id = excluded.place_id, place_name = excluded.place_name,
-                score = excluded.score, reason = excluded.reason, candidates = excluded.candidates,
+                state = excluded.state, place_id = excluded.place_id, score = excluded.score,
+                reason = excluded.reason, candidates = excluded.candidates, details_dropped_at = NULL,
                 job_id = excluded.job_id, decided_by = NULL, decided_at = NULL, searched_at = now()
             WHERE m.state NOT IN ('confirmed', 'rejected') OR (:force AND m.decided_at < :asked_at)
         """),
@@ -109,7 +116,6 @@ def keep(
             "provider": provider,
             "state": decision.state.value,
             "place_id": decision.chosen.place_id if decision.chosen else None,
-            "place_name": decision.chosen.name if decision.chosen else None,
             "score": decision.score,
             "reason": decision.reason,
             "candidates": json.dumps([each.to_json() for each in decision.candidates]),
@@ -127,7 +133,6 @@ def decide(
     provider: str,
     *,
     place_id: str | None,
-    place_name: str | None,
     score: float | None,
     reason: str,
     decided_by: str,
@@ -135,12 +140,12 @@ def decide(
     """Keep what a person decided: this place, or with None that no place is the venue."""
     connection.execute(
         text("""
-            INSERT INTO venue_matches AS m (venue_id, provider, state, place_id, place_name, score, reason,
-                                            decided_by, decided_at)
-            VALUES (:venue_id, :provider, CAST(:state AS match_state), :place_id, :place_name, :score,
-                    :reason, :decided_by, now())
+            INSERT INTO venue_matches AS m (venue_id, provider, state, place_id, score, reason, decided_by,
+                                            decided_at)
+            VALUES (:venue_id, :provider, CAST(:state AS match_state), :place_id, :score, :reason,
+                    :decided_by, now())
             ON CONFLICT (venue_id, provider) DO UPDATE SET
-                state = excluded.state, place_id = excluded.place_id, place_name = excluded.place_name,
+                state = excluded.state, place_id = excluded.place_id,
                 score = coalesce(excluded.score, m.score), reason = excluded.reason,
                 decided_by = excluded.decided_by, decided_at = excluded.decided_at
         """),
@@ -149,7 +154,6 @@ def decide(
             "provider": provider,
             "state": (MatchState.REJECTED if place_id is None else MatchState.CONFIRMED).value,
             "place_id": place_id,
-            "place_name": place_name,
             "score": score,
             "reason": reason,
             "decided_by": decided_by,

@@ -51,6 +51,11 @@ def active(connection: Connection) -> dict[str, ActiveProvider]:
     }
 
 
+def codes(connection: Connection) -> list[str]:
+    """All providers there are, switched on or not."""
+    return list(connection.scalars(select(Provider.code)))
+
+
 def name_of(connection: Connection, code: str) -> str | None:
     """What people call the provider `code`; None if there is none."""
     return connection.scalar(select(Provider.name).where(Provider.code == code))

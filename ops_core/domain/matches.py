@@ -3,17 +3,22 @@
 A candidate's score is how alike the names are, lowered by how far the place lies from the venue. The best
 one is taken when its score is clear and nothing else comes near; otherwise a person chooses. Plain
 addresses, areas, and ids that another venue has are never taken.
+
+What a provider says of a place (its name, address and coordinates) stands in its `Candidate` and nowhere
+else: no sentence quotes it, so that it is gone once `without_details` is all that is left.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
 from ops_core.domain.name_similarity import folded, similarity
 from ops_core.domain.places import PROVIDER_ID_SHAPES, Venue, metres_between
+from ops_core.domain.providers import facts_of
 from ops_core.domain.street_addresses import is_street_address, same_street
 
 #: Score from which a candidate is clearly the venue: one word too many in a name of two, at the same spot.
@@ -130,6 +135,18 @@ class Candidate:
     refused: Refusal | None = None
     taken_by: int | None = None  #: The venue that has its id already.
 
+    def without_details(self) -> Candidate:
+        """What may be kept of it for ever: its id, and what we found ourselves."""
+        return Candidate(
+            place_id=self.place_id,
+            name="",
+            distance_m=self.distance_m,
+            name_score=self.name_score,
+            score=self.score,
+            refused=self.refused,
+            taken_by=self.taken_by,
+        )
+
     def to_json(self) -> dict[str, Any]:
         """As kept in `venue_matches.candidates`."""
         return asdict(self)
@@ -150,7 +167,7 @@ class Decision:
     state: MatchState  #: matched, review or none.
     chosen: Candidate | None = None  #: The one whose id is taken.
     candidates: Sequence[Candidate] = ()  #: Best first, refused ones last.
-    reason: str  #: A sentence for people.
+    reason: str  #: A sentence for people, which quotes no provider.
 
     @property
     def score(self) -> float | None:
@@ -162,6 +179,12 @@ class Decision:
 def id_key(provider: str) -> str:
     """The key of `Venue.provider_ids` under which an id at `provider` is kept."""
     return _ID_KEYS.get(provider, provider)
+
+
+def details_kept_until(provider: str, searched_at: datetime) -> datetime | None:
+    """When the details of what a search at `provider` found must be dropped; None: never."""
+    days = facts_of(provider).search_details_days
+    return None if days is None else searched_at + timedelta(days=days)
 
 
 def judge(
@@ -191,18 +214,18 @@ def _decide(open_: Sequence[Candidate], candidates: Sequence[Candidate]) -> tupl
     if not open_:
         return MatchState.NONE, _only_refused(candidates)
     best = open_[0]
-    told = f"“{best.name}”, {_in_words(best)}"
+    told = _in_words(best)
     if best.score < WORTH_A_LOOK:
-        return MatchState.NONE, f"Nothing like it was found; the nearest to it is {told}."
+        return MatchState.NONE, f"Nothing like it was found; the best is {told}."
     if best.score < CLEAR or best.name_score < CLEAR_NAME:
-        return MatchState.REVIEW, f"Not clear enough: {told}."
+        return MatchState.REVIEW, f"Not clear enough: the best is {told}."
     if len(open_) > 1 and best.score - open_[1].score < MARGIN:
         return MatchState.REVIEW, (
-            f"Two places are about as likely: {told}; and “{open_[1].name}”, {_in_words(open_[1])}."
+            f"Two places are about as likely: one {told}; the other {_in_words(open_[1])}."
         )
     better = max(open_, key=lambda each: each.name_score)
     if better.name_score - best.name_score >= MARGIN:
-        return MatchState.REVIEW, f"The nearest is {told}; but “{better.name}”, {_in_words(better)}."
+        return MatchState.REVIEW, f"The best is {told}; but another is {_in_words(better)}."
     return MatchState.MATCHED, f"Clearly the best: {told}."
 
 
@@ -215,7 +238,7 @@ def _only_refused(candidates: Sequence[Candidate]) -> str:
 
 
 def _in_words(candidate: Candidate) -> str:
-    """ "13 m away, name 94 % alike"."""
+    """ "13 m away, name 94% alike"."""
     where = "at an unknown distance" if candidate.distance_m is None else metres(candidate.distance_m)
     alike = "same name" if candidate.name_score == 1 else f"name {candidate.name_score:.0%} alike"
     return f"{where}, {alike}"

@@ -122,6 +122,11 @@ SEED: tuple[ProviderTerms, ...] = (
 )
 
 
+#: Days for which details of places that were found are kept, where a provider's terms say nothing of it: the
+#: longest that any of the terms we know name for such a thing.
+USUAL_DETAILS_DAYS = 30
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderFacts:
     """What is true of a provider's interface and no setting of ours."""
@@ -131,13 +136,24 @@ class ProviderFacts:
     illustrative: bool = False  #: Stock photos: not of the venue.
     free: bool = False  #: It takes no money from anybody.
     credit: tuple[str, str] | None = None  #: Words and link to show beside every photo of it.
+    #: Days for which names, addresses and coordinates of places that a search found are kept; None: for ever.
+    search_details_days: int | None = USUAL_DETAILS_DAYS
 
 
 FACTS: Mapping[str, ProviderFacts] = {
     "google_places": ProviderFacts(
-        photo_hosts=("*.googleusercontent.com",), credit=("Google Maps", "https://www.google.com/maps")
+        photo_hosts=("*.googleusercontent.com",),
+        credit=("Google Maps", "https://www.google.com/maps"),
+        # Service Specific Terms 14.3: coordinates for 30 days, ids for ever, and no more than these
+        search_details_days=30,
     ),
-    "wikimedia_commons": ProviderFacts(photo_hosts=("upload.wikimedia.org",), keeps_address=True, free=True),
+    "wikimedia_commons": ProviderFacts(
+        photo_hosts=("upload.wikimedia.org",),
+        keeps_address=True,
+        free=True,
+        search_details_days=None,  # what Wikidata says is free of rights (CC0)
+    ),
+    # HERE and Mapbox: a contract says how long, if anything does
     "here": ProviderFacts(
         photo_hosts=("*.tripadvisor.com",), credit=("TripAdvisor", "https://www.tripadvisor.com")
     ),
@@ -146,7 +162,10 @@ FACTS: Mapping[str, ProviderFacts] = {
         photo_hosts=("*.mapbox.com", "*.4sqi.net"), credit=("Mapbox", "https://www.mapbox.com")
     ),
     "foursquare": ProviderFacts(
-        photo_hosts=("*.4sqi.net",), credit=("Powered by Foursquare", "https://foursquare.com")
+        photo_hosts=("*.4sqi.net",),
+        credit=("Powered by Foursquare", "https://foursquare.com"),
+        # usage guidelines: ids without limit, the rest not at all (pay as you go) or 24 hours (enterprise)
+        search_details_days=1,
     ),
     "unsplash": ProviderFacts(
         photo_hosts=("images.unsplash.com",),

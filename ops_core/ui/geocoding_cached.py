@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 import streamlit as st
 
 from ops_core import actions
-from ops_core.db import match_lists, operations, searches
+from ops_core.db import match_lists, operations, providers, searches
 from ops_core.db.engine import get_engine
 from ops_core.db.match_lists import Counts, Key, Listed, Page, Wanted
 
@@ -68,6 +69,13 @@ def cities() -> dict[int, str]:
     """City id -> name."""
     with get_engine().connect() as connection:
         return match_lists.cities(connection)
+
+
+@st.cache_data(ttl="1m", max_entries=1, show_spinner=False)
+def search_prices() -> dict[str, Decimal]:
+    """What one search costs at the providers that are switched on, US dollars."""
+    with get_engine().connect() as connection:
+        return {code: each.search_usd for code, each in providers.active(connection).items()}
 
 
 def server_time() -> datetime:

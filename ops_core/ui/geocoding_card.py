@@ -10,8 +10,9 @@ import streamlit as st
 from ops_core import actions
 from ops_core.analytics.match_frames import STATES, score_colour
 from ops_core.db.match_lists import Listed
-from ops_core.domain.matches import Candidate, MatchState, Refusal, metres
+from ops_core.domain.matches import Candidate, MatchState, Refusal, details_kept_until, metres
 from ops_core.domain.place_links import map_of, page_of
+from ops_core.domain.provider_edits import price
 from ops_core.ui import badges, geocoding_cached, notices, retries_controls
 from ops_core.ui.fine_print import fine_print
 from ops_core.ui.markdown import link, plain
@@ -35,6 +36,8 @@ def card(row: Listed, key: str, *, names: Mapping[str, str], zone: str, may_deci
     note(row)
     if not row.match.candidates:
         fine_print("No candidates: type the id below if you know it, or search again later.")
+    if row.match.details_dropped_at is not None:
+        _dropped(row, key, name, may_decide=may_decide)
     for place, candidate in enumerate(row.match.candidates):
         with st.container(border=True, gap="xxsmall", key=f"{key}_candidate_{place}"):
             _candidate(row, candidate, f"{key}_{place}", name, may_decide=may_decide)
@@ -71,11 +74,43 @@ def _head(row: Listed, names: Mapping[str, str], zone: str) -> None:
         facts.append(f"decided by {plain(match.decided_by)}, {moment(match.decided_at, zone)}")
     if spot := map_of(row.latitude, row.longitude):
         facts.append(link("venue on a map", spot))
+    until = details_kept_until(match.provider, match.searched_at)
+    if until and match.state is MatchState.REVIEW and match.candidates and not match.details_dropped_at:
+        facts.append(f"details are kept until {moment(until, zone)}")
     fine_print(" · ".join(facts))
     if match.reason:
         st.markdown(plain(match.reason))
     if row.venue_has and row.venue_has != match.place_id:
         st.markdown(f":small[The venue has the id] `{plain_code(row.venue_has)}` :small[now, from a list.]")
+
+
+def _dropped(row: Listed, key: str, provider: str, *, may_decide: bool) -> None:
+    """That names and addresses are gone, and how to see them again."""
+    match = row.match
+    has_pages = any(page_of(match.provider, each.place_id) for each in match.candidates)
+    ways = [f"open a place at {plain(provider)}"] if has_pages else []
+    if row.venue_has is None:
+        ways.append("search again")
+    see = f" To see them, {' or '.join(ways)}." if ways else ""
+    st.info(
+        f"**Details are no longer kept: {plain(provider)}'s terms.** Names, addresses and coordinates of "
+        f"these places were dropped; ids, scores and distances stay.{see}",
+        icon=":material/auto_delete:",
+    )
+    if row.venue_has is not None:
+        return  # an id that is there is not searched for
+    usd = geocoding_cached.search_prices().get(match.provider)
+    cost = f" About {plain(price(usd))}, at one call." if usd else ""
+    gives_way = " What was decided gives way to what is found." if match.state.by_person else ""
+    st.button(
+        f"Search again at {provider}",
+        key=f"{key}_again",
+        icon=":material/travel_explore:",
+        disabled=not may_decide,
+        help=f"Only for this venue, and only there.{cost}{gives_way}{retries_controls.who(may_decide)}",
+        on_click=search_again,
+        args=(row, provider),
+    )
 
 
 def _candidate(row: Listed, candidate: Candidate, key: str, provider: str, *, may_decide: bool) -> None:
@@ -88,7 +123,8 @@ def _candidate(row: Listed, candidate: Candidate, key: str, provider: str, *, ma
             marks += " " + badges.badge("The venue's id", "green", "check")
         if candidate.refused is not None:
             marks += " " + badges.badge(_refused_words(candidate), "gray", "block")
-        st.markdown(f"**{plain(candidate.name)}** {marks}")
+        called = plain(candidate.name) if candidate.name else f"`{plain_code(candidate.place_id)}`"
+        st.markdown(f"**{called}** {marks}")
         far = "distance unknown" if candidate.distance_m is None else metres(candidate.distance_m)
         facts = [f"**{far}**", f"name **{candidate.name_score:.0%}** alike"]
         if candidate.address:
@@ -112,7 +148,7 @@ def _candidate(row: Listed, candidate: Candidate, key: str, provider: str, *, ma
 
 
 def _links(code: str, provider: str, candidate: Candidate) -> list[str]:
-    links = [f"`{plain_code(candidate.place_id)}`"]
+    links = [f"`{plain_code(candidate.place_id)}`"] if candidate.name else []
     if page := page_of(code, candidate.place_id, candidate.name):
         links.append(link(f"open at {provider}", page))
     if spot := map_of(candidate.latitude, candidate.longitude):
@@ -218,6 +254,32 @@ def decide(row: Listed, place_id: str | None) -> None:
         st.session_state[_NOTES] = {(match.venue_id, match.provider): said}
     for each in done:
         notices.keep(plain(each.words))
+
+
+def search_again(row: Listed, provider: str) -> None:
+    """For callbacks: search for the venue at `provider` once more, as who is here now."""
+    match = row.match
+    forget_notes()
+    done: list[actions.SearchesQueued] = []
+
+    def act(engine: Any, actor: Any) -> None:
+        done.append(
+            actions.find_venue_ids(
+                engine, [match.venue_id], actor=actor, force=match.state.by_person, only=[match.provider]
+            )
+        )
+
+    said = retries_controls.attempt(act)
+    geocoding_cached.forget()
+    if said:
+        st.session_state[_NOTES] = {(match.venue_id, match.provider): said}
+    for queued in done:
+        where = f"{plain(row.venue)} at {plain(provider)}"
+        notices.keep(
+            f"A search for {where} is queued."
+            if queued.job_ids
+            else f"{plain(row.venue)} is being searched for already."
+        )
 
 
 def _decide_typed(row: Listed, key: str) -> None:

@@ -13,6 +13,7 @@ from ops_core.analytics import match_frames
 from ops_core.analytics.match_frames import STATES
 from ops_core.db.match_lists import Listed
 from ops_core.domain.matches import MatchState
+from ops_core.domain.place_links import page_of
 from ops_core.ui import badges, geocoding_card, geocoding_place
 from ops_core.ui.address import BASE
 
@@ -42,6 +43,8 @@ def table(
             "searched_at": frame["searched_at"],
             "candidates": frame["candidates"],
             "place_id": frame["place_id"],
+            "page": [_place_link(row) for row in rows],
+            "details": [_details(row, names) for row in rows],
             "city": frame["city"],
             "decided_by": frame["decided_by"],
             "job": [_job_link(job) for job in frame["job_id"]],
@@ -69,7 +72,10 @@ def table(
                 width=116,
             ),
             "place": column.TextColumn(
-                "Place", width=180, help="The place whose id was taken, else the best that was found"
+                "Place",
+                width=180,
+                help="The place whose id was taken, else the best that was found. Where its provider's terms "
+                "do not let its name be kept, its id",
             ),
             "score": column.ProgressColumn(
                 "Score", format="%.2f", min_value=0, max_value=1, width=110, help="Of that place"
@@ -80,6 +86,8 @@ def table(
             ),
             "candidates": column.NumberColumn("Found", format="%d", width=60, help="Places that were found"),
             "place_id": column.TextColumn("Id taken", width=160),
+            "page": column.LinkColumn("At provider", display_text="open", width=84, help="Opens that place"),
+            "details": column.TextColumn("Details of places", help="Names, addresses and coordinates"),
             "city": column.TextColumn("City"),
             "decided_by": column.TextColumn("Decided by"),
             "job": column.LinkColumn("Job", display_text=r"#(.*)$", help="Opens the search", width=64),
@@ -100,6 +108,18 @@ def _venue_link(row: Listed) -> str:
     """The address of the venue's operations; what follows # is shown."""
     shown = quote(f"{row.match.venue_id} · {' '.join(row.venue.split())}", safe=" ,.;:!'()&@/+-·")
     return f"{BASE}/operations?venue={row.match.venue_id}&period=all#{shown}"
+
+
+def _place_link(row: Listed) -> str | None:
+    best = row.match.best
+    place_id = best.place_id if best else row.match.place_id
+    return page_of(row.match.provider, place_id, best.name if best else None) if place_id else None
+
+
+def _details(row: Listed, names: Mapping[str, str]) -> str | None:
+    if row.match.details_dropped_at is None:
+        return None
+    return f"no longer kept: {names.get(row.match.provider, row.match.provider)}'s terms"
 
 
 def _job_link(job_id: Any) -> str | None:

@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ops_core.db import due_jobs, heartbeats, images, jobs, leader, reference, schedules
 from ops_core.domain.jobs import JobKind
 from ops_core.settings import Settings
-from ops_core.work import release, same_pictures
+from ops_core.work import release, same_pictures, search_details
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,8 @@ def run(engine: Engine, settings: Settings, stop: threading.Event, send: Send) -
 def round_(engine: Engine, settings: Settings, send: Send) -> None:
     """One round: free what is stale, hand out retries, tell of what is due, start what is scheduled.
 
-    Last, new pictures are compared: nothing waits for that.
+    Last, details of searches are dropped that may not be kept longer, and new pictures are compared:
+    nothing waits for that.
     """
     with engine.begin() as connection:
         freed = images.release_expired(connection, max_lost_claims=settings.max_lost_claims)
@@ -76,6 +77,7 @@ def round_(engine: Engine, settings: Settings, send: Send) -> None:
         fire_schedules(connection, settings)
     with engine.begin() as connection:
         reference.ensure_attempt_months(connection, datetime.now(UTC))
+    search_details.drop_overdue(engine)
     same_pictures.group(engine)
 
 

@@ -120,7 +120,6 @@ def _match(match: Match) -> dict[str, Any]:
     return {
         "state": match.state,
         "place_id": match.place_id,
-        "place_name": match.place_name,
         "score": match.score,
         "candidates": len(match.candidates),
     }

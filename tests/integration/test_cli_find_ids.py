@@ -70,6 +70,17 @@ def test_named_venues_are_searched_for(run: Run, database: Engine, lacking: list
     assert run("--venue", lacking[0].id).out == "0 searches ordered, 1 open already.\n"
 
 
+def test_a_venue_is_searched_for_again_at_one_provider(
+    run: Run, database: Engine, lacking: list[Any]
+) -> None:
+    done = run("--venue", lacking[0].id, "--provider", "here", "--force")
+    assert (done.code, done.out) == (0, "1 search ordered, 0 open already.\n")
+    (job,) = jobs(database)
+    assert (job.args["providers"], job.args["force"]) == (["here"], True)
+    refused = run("--venue", lacking[1].id, "--provider", "nobody")
+    assert (refused.code, "“nobody” cannot be searched" in refused.err) == (1, True)
+
+
 def test_missing_ids_are_shown_with_their_cost_and_nothing_is_ordered_by_looking(
     run: Run, database: Engine, lacking: list[Any]
 ) -> None:
@@ -100,6 +111,7 @@ def test_missing_ids_are_shown_with_their_cost_and_nothing_is_ordered_by_looking
         ([], "give --venue ID, or --missing"),
         (["--venue", 1, "--missing"], "give --venue ID, or --missing"),
         (["--missing", "--yes", "--force"], "--force goes with --venue"),
+        (["--missing", "--yes", "--provider", "here"], "--provider goes with --venue"),
         (["--venue", 1, "--limit", 3], "go with --missing"),
         (["--missing"], "give --yes to order it"),
     ],

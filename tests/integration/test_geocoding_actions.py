@@ -88,16 +88,15 @@ def test_a_candidate_that_is_chosen_becomes_the_venues_id_and_photos_follow(
     assert id_of(database, venue) == PLACE
     assert id_of(database, venue, "google_places") is not None
     match = match_of(database, venue)
-    assert (match.state, match.place_id, match.place_name) == ("confirmed", PLACE, "Place 4")
+    assert (match.state, match.place_id, match.reason) == ("confirmed", PLACE, f"anna chose {PLACE}.")
     assert (match.decided_by, match.score, match.job_id) == ("anna", 0.7, open_match.job_id)
     assert match.decided_at is not None
     assert match.candidates == open_match.candidates
     (job,) = enrichments(database)
     assert (done.is_new, done.job_id, job.id) == (True, job.id, job.id)
     assert (job.venue_id, job.args["force"], job.actor) == (venue.id, True, "anna")
-    assert done.words == (
-        f"Blue Note is “Place 4” ({PLACE}) at Foursquare. Its photos follow in job {job.id}."
-    )
+    # without what Foursquare calls it: audit rows are kept for ever
+    assert done.words == f"Blue Note is {PLACE} at Foursquare. Its photos follow in job {job.id}."
     assert audited(database) == [("anna", "choose_match", done.words)]
 
 
@@ -151,7 +150,7 @@ def test_an_id_may_be_typed_for_a_venue_that_was_never_searched_for(database: En
     done = choose_match(database, venue.id, "here", "  here:pds:place:616u33db-1  ", actor=ANNA)
     assert id_of(database, venue, "here") == "here:pds:place:616u33db-1"
     match = match_of(database, venue, "here")
-    assert (match.state, match.place_name, match.candidates) == ("confirmed", None, [])
+    assert (match.state, match.candidates) == ("confirmed", [])
     assert match.reason == "anna chose here:pds:place:616u33db-1, typed in."
     assert done.job_id is not None
 
@@ -315,6 +314,36 @@ def test_a_search_is_one_job_per_venue_and_open_ones_are_not_doubled(database: E
 def test_a_search_for_no_venue_is_refused(database: Engine, ids: list[int], sentence: str) -> None:
     with pytest.raises(Refused, match=sentence):
         actions.find_venue_ids(database, ids, actor=ANNA)
+    assert audited(database)[0][2].startswith("refused: ")
+
+
+@pytest.mark.usefixtures("sandboxed")
+def test_a_search_may_be_of_one_provider_only(database: Engine, venue: Any) -> None:
+    queued = actions.find_venue_ids(database, [venue.id], actor=ANNA, only=["here", "here"])
+    (job,) = rows(database, "SELECT * FROM jobs")
+    assert (queued.job_ids, job.args["providers"]) == ((job.id,), ["here"])
+    (row,) = rows(database, "SELECT scope FROM audit")
+    assert row.scope == {"venue_ids": [venue.id], "force": False, "providers": ["here"]}
+
+
+@pytest.mark.parametrize(
+    ("only", "sentence"),
+    [
+        ("here", "“here” cannot be searched. .*VENUE_OPS_HERE_API_KEY"),
+        ("unsplash", "“unsplash” cannot be searched. It is switched off, or finds no venues."),
+        ("nobody", "“nobody” cannot be searched. It is switched off, or finds no venues."),
+        ("foursquare", "“foursquare” cannot be searched. It is switched off"),
+    ],
+)
+def test_a_provider_that_cannot_be_searched_is_refused_by_name(
+    database: Engine, venue: Any, monkeypatch: pytest.MonkeyPatch, only: str, sentence: str
+) -> None:
+    monkeypatch.setenv("VENUE_OPS_MAPBOX_ACCESS_TOKEN", "a-token-of-tests")
+    with database.begin() as connection:
+        connection.exec_driver_sql("UPDATE providers SET active = false WHERE code = 'foursquare'")
+    with pytest.raises(Refused, match=sentence):
+        actions.find_venue_ids(database, [venue.id], actor=ANNA, only=["mapbox", only])
+    assert rows(database, "SELECT * FROM jobs") == []
     assert audited(database)[0][2].startswith("refused: ")
 
 

@@ -12,6 +12,8 @@ from ops_core import actions
 from ops_core.domain.access import Actor, Role
 from ops_core.domain.matches import Candidate, Refusal
 from ops_core.ui import frame, geocoding_cached, geocoding_list, geocoding_search, sign_in
+from ops_core.ui.words_of_time import moment
+from ops_core.work import search_details
 from tests.support.app import open_app, texts
 from tests.support.factories import make_city, make_job, make_job_provider, make_match, make_venue, settle
 
@@ -382,6 +384,114 @@ def test_results_that_came_since_are_announced_and_shown_on_request(venue, datab
     assert button(app, "geo_new").label == "+1 new"
     click(app, "geo_new")
     assert len(table(app)) == 6
+
+
+@pytest.fixture
+def dropped(database):
+    """A search that waits for a person and whose details are gone, as the dispatcher leaves it."""
+    with database.begin() as connection:
+        venue = make_venue(connection, name="Klub *Żaczek*", address="al. 3 Maja 5")
+        make_match(connection, venue, searched_at=datetime.now(UTC) - timedelta(days=2))
+    assert search_details.drop_overdue(database) == 1
+    return venue
+
+
+def test_until_when_details_are_kept_is_said_where_a_person_must_choose(venue, database):
+    (row,) = rows(database, "SELECT searched_at FROM venue_matches WHERE state = 'review'")
+    until = moment(row.searched_at + timedelta(days=1), "Europe/Warsaw")
+    said = texts(open_app(PAGE))
+    assert f"details are kept until {until}" in said
+    assert said.count("details are kept until") == 1
+    assert "no longer kept" not in said
+
+
+def test_where_details_are_gone_ids_links_and_scores_are_left_and_the_page_says_why(dropped, database):
+    app = open_app(PAGE)
+    said = texts(app)
+    assert "**Details are no longer kept: Foursquare's terms.**" in app.info[0].value
+    assert "To see them, open a place at Foursquare or search again." in app.info[0].value
+    match = state_of(database, dropped)
+    for candidate in match.candidates:
+        assert f"**`{candidate['place_id']}`**" in said
+        assert f"[open at Foursquare](https://foursquare.com/v/{candidate['place_id']})" in said
+    assert "**10 m away** · name **100%** alike" in said
+    assert "details are kept until" not in said
+    assert "Main Street" not in said
+    assert said.count("on a map]") == 1  # the venue itself
+    (line,) = table(app).to_dict("records")
+    assert line["place"] == match.candidates[0]["place_id"]
+    assert line["page"] == f"https://foursquare.com/v/{match.candidates[0]['place_id']}"
+    assert line["details"] == "no longer kept: Foursquare's terms"
+
+
+def test_a_provider_without_pages_is_searched_again_to_see_what_it_says(database):
+    with database.begin() as connection:
+        venue = make_venue(connection)
+        make_match(connection, venue, "here", searched_at=datetime.now(UTC) - timedelta(days=31))
+    search_details.drop_overdue(database)
+    app = open_app(PAGE)
+    assert "To see them, search again." in app.info[0].value
+    assert table(app)["page"].tolist() == [None]
+
+
+def test_a_candidate_can_be_chosen_though_its_details_are_gone(dropped, database):
+    click(open_app(PAGE), f"{card_key(dropped)}_1_this")
+    match = state_of(database, dropped)
+    assert (match.state, match.place_id) == ("confirmed", match.candidates[1]["place_id"])
+
+
+@pytest.mark.usefixtures("sandboxed")
+def test_searching_again_asks_that_provider_only_and_once(dropped, database):
+    app, other_tab = open_app(PAGE), open_app(PAGE)
+    again_ = button(app, f"{card_key(dropped)}_again")
+    assert again_.label == "Search again at Foursquare"
+    assert "About \\$0\\.015, at one call." in again_.help
+    click(app, f"{card_key(dropped)}_again")
+    (job,) = rows(database, "SELECT * FROM jobs")
+    assert (job.kind, job.venue_id, job.args["providers"]) == ("geocoding", dropped.id, ["foursquare"])
+    assert job.args["force"] is False
+    assert app.toast[0].value == r"A search for Klub \*Żaczek\* at Foursquare is queued."
+    click(other_tab, f"{card_key(dropped)}_again")
+    assert len(rows(database, "SELECT * FROM jobs")) == 1
+    assert other_tab.toast[0].value == r"Klub \*Żaczek\* is being searched for already."
+
+
+def test_why_a_provider_cannot_be_searched_again_is_said_on_its_card(dropped, database):
+    app = click(open_app(PAGE), f"{card_key(dropped)}_again")
+    said = app.warning[0].value.replace("\\", "")
+    assert said == "“foursquare” cannot be searched. Set VENUE_OPS_FOURSQUARE_API_KEY to ask Foursquare."
+    assert rows(database, "SELECT * FROM jobs") == []
+
+
+@pytest.mark.usefixtures("sandboxed")
+def test_a_decision_gives_way_to_a_search_that_a_person_orders_after_it(database):
+    with database.begin() as connection:
+        venue = make_venue(connection)
+        make_match(connection, venue, state="rejected", searched_at=datetime.now(UTC) - timedelta(days=2))
+    search_details.drop_overdue(database)
+    app = open_app(PAGE, match=f"{venue.id}-foursquare")
+    assert "What was decided gives way to what is found." in button(app, "geo_opened_again").help
+    click(app, "geo_opened_again")
+    (job,) = rows(database, "SELECT * FROM jobs")
+    assert job.args["force"] is True
+
+
+def test_what_has_its_id_is_not_searched_for_again(database):
+    with database.begin() as connection:
+        place_id = "4" * 24
+        venue = make_venue(connection, provider_ids={"foursquare": place_id})
+        make_match(
+            connection,
+            venue,
+            state="matched",
+            candidates=[Candidate(place_id=place_id, name="Blue Note", score=1.0)],
+            searched_at=datetime.now(UTC) - timedelta(days=2),
+        )
+    search_details.drop_overdue(database)
+    app = open_app(PAGE, match=f"{venue.id}-foursquare")
+    assert app.info[0].value.endswith("To see them, open a place at Foursquare.")
+    assert ":green-badge[:material/check: The venue's id]" in texts(app)
+    assert button(app, "geo_opened_again") is None
 
 
 @pytest.mark.usefixtures("viewer")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ops_core.domain.matches import MARGIN, MatchState, judge
+from ops_core.domain.matches import MARGIN, Candidate, MatchState, judge
 from ops_core.domain.name_similarity import folded, similarity
 from ops_core.domain.places import Venue
 from ops_core.providers.source import Place, PlaceKind
@@ -118,6 +119,33 @@ def test_what_is_refused_is_never_taken_and_a_clear_match_stands_alone(
 def test_an_address_is_never_the_venue(wanted: Venue, found: list[Place]) -> None:
     addresses = [replace(each, kind=PlaceKind.ADDRESS) for each in found]
     assert judge(wanted, addresses, key="foursquare").state is MatchState.NONE
+
+
+@given(VENUES, LISTS)
+def test_what_is_kept_for_ever_quotes_no_provider_and_tells_how_well_each_place_fits(
+    wanted: Venue, found: list[Place]
+) -> None:
+    # § marks what a provider says, and is no part of a word
+    marked = [
+        replace(
+            each,
+            name=f"§{each.name}",
+            address=each.address and f"§{each.address}",
+            also_named=tuple(f"§{name}" for name in each.also_named),
+        )
+        for each in found
+    ]
+    decision = judge(wanted, marked, key="foursquare")
+    left = [each.without_details() for each in decision.candidates]
+    kept = json.dumps([decision.reason, *(each.to_json() for each in left)], ensure_ascii=False)
+    assert "§" not in kept
+    assert all(each.kind == "unknown" for each in left)
+    assert all((each.latitude, each.longitude, each.address) == (None, None, None) for each in left)
+    for before, after in zip(decision.candidates, left, strict=True):
+        assert Candidate.from_json(after.to_json()) == after == after.without_details()
+        assert (after.place_id, after.distance_m) == (before.place_id, before.distance_m)
+        assert (after.name_score, after.score) == (before.name_score, before.score)
+        assert (after.refused, after.taken_by) == (before.refused, before.taken_by)
 
 
 @given(VENUES, LISTS, places())

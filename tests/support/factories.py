@@ -341,7 +341,7 @@ def make_match(
         "candidates": [each.to_json() for each in found],
     }
     if state.has_id:
-        values |= {"place_id": found[0].place_id, "place_name": found[0].name}
+        values |= {"place_id": found[0].place_id}
     if state.by_person:
         values |= {"decided_by": "tests", "decided_at": datetime.now(UTC)}
     return _insert(connection, schema.VenueMatch, values | columns)

@@ -22,6 +22,7 @@ from ops_core.domain.retries import Scope
 from ops_core.providers import foursquare, google_legacy, google_new, here, mapbox, unsplash
 from ops_core.settings import Settings
 from ops_core.work import enrich, geocode, release, retry
+from tests.support.dumped import rows_of_all_tables
 from tests.support.hostile_providers import INTERFACES, HostileProviders, Scenario
 from tests.support.planted import OURS
 from tests.support.waiting import wait_until
@@ -113,16 +114,7 @@ class HostileWorld:
 
     def dump(self) -> str:
         """Every row of every table, as text."""
-        tables = self.rows(
-            "SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) AS name FROM pg_tables "
-            "WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
-        )
-        assert len(tables) > 20
-        found = []
-        for table in tables:
-            rows = self.rows(f"SELECT row_to_json(t)::text AS said FROM {table.name} AS t")
-            found += [f"{table.name}: {row.said}" for row in rows]
-        return "\n".join(found)
+        return "\n".join(rows_of_all_tables(self.engine))
 
     def _enrichments(self, scenarios: Sequence[Scenario]) -> list[int]:
         with self.engine.begin() as connection:

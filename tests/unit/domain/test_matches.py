@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from ops_core.domain import matches
-from ops_core.domain.matches import Candidate, Decision, MatchState, Refusal, id_key, judge
+from ops_core.domain.matches import (
+    Candidate,
+    Decision,
+    MatchState,
+    Refusal,
+    details_kept_until,
+    id_key,
+    judge,
+)
 from ops_core.domain.places import IDENTIFYING, Venue
 from ops_core.providers.registry import SOURCES
 from ops_core.providers.source import Place, PlaceFinder, PlaceKind
@@ -101,7 +111,9 @@ def test_the_same_name_in_another_city_is_nothing() -> None:
 def test_twins_at_one_spot_wait_for_a_person() -> None:
     decision = decide(venue(), place("Kino Pod Baranami", number=1), place("Kino pod Baranami", 30, number=2))
     assert decision.state is MatchState.REVIEW
-    assert "Two places are about as likely" in decision.reason
+    assert decision.reason == (
+        "Two places are about as likely: one 10 m away, same name; the other 30 m away, same name."
+    )
 
 
 def test_the_right_name_further_away_keeps_a_half_right_neighbour_from_being_taken() -> None:
@@ -109,7 +121,7 @@ def test_the_right_name_further_away_keeps_a_half_right_neighbour_from_being_tak
         venue("Paradiso"), place("Café Paradiso", 20, number=1), place("Paradiso", 900, number=2)
     )
     assert decision.state is MatchState.REVIEW
-    assert "“Paradiso”" in decision.reason
+    assert decision.reason.endswith("; but another is 900 m away, same name.")
 
 
 @pytest.mark.parametrize(
@@ -208,6 +220,20 @@ def test_a_candidate_survives_being_kept() -> None:
     assert Candidate.from_json(
         {"place_id": "x", "name": "A", "refused": "unheard of", "new": 1}
     ) == Candidate(place_id="x", name="A")
+
+
+@pytest.mark.parametrize(
+    ("provider", "until"),
+    [
+        ("google_places", datetime(2026, 12, 22, 14, tzinfo=UTC)),
+        ("foursquare", datetime(2026, 11, 23, 14, tzinfo=UTC)),
+        ("here", datetime(2026, 12, 22, 14, tzinfo=UTC)),
+        ("unheard_of", datetime(2026, 12, 22, 14, tzinfo=UTC)),
+        ("wikimedia_commons", None),
+    ],
+)
+def test_details_are_kept_as_long_as_the_providers_terms_say(provider: str, until: datetime | None) -> None:
+    assert details_kept_until(provider, datetime(2026, 11, 22, 14, tzinfo=UTC)) == until
 
 
 def test_ids_are_kept_under_the_keys_that_the_finders_use() -> None:

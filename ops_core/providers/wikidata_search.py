@@ -15,6 +15,7 @@ from ops_core.domain.failures import failed
 from ops_core.domain.places import PROVIDER_ID_SHAPES, Venue
 from ops_core.providers.found_places import found_place
 from ops_core.providers.http import Api
+from ops_core.providers.lists import listed
 from ops_core.providers.reply import dig, items, text
 from ops_core.providers.source import Place, PlaceKind
 from ops_core.providers.wikidata_claims import classes, coordinates, street_address
@@ -52,9 +53,7 @@ async def find(venue: Venue, api: Api, *, limit: int) -> list[Place]:
         type="item",
         limit=str(min(limit, MOST_ENTITIES)),
     )
-    hits = dig(reply, "search")
-    if not isinstance(hits, list):
-        raise failed(ErrorType.BAD_RESPONSE, "Wikidata's search result is not in its documented form.")
+    hits = listed(dig(reply, "search"), "Wikidata's search result")
     named = {each: hit for hit in hits if (each := _id(hit))}
     chosen = dict(list(named.items())[: min(limit, MOST_ENTITIES)])
     if not chosen:

@@ -3,13 +3,14 @@
 Venues are searched for at Wikidata (`wikidata_search`), whose entities name their photos.
 
 `provider_ref` is the file's title (`File:...`), which stays; `fetch_ref` is the address of its
-thumbnail, which stays as well, so that fetching a listed photo asks the API nothing more.
+thumbnail (of the file itself, where it has none), which stays as well, so that fetching a listed photo
+asks the API nothing more.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +20,8 @@ from ops_core.domain.places import PROVIDER_ID_SHAPES, Venue
 from ops_core.domain.redact import holds_secret
 from ops_core.providers import wikidata_search
 from ops_core.providers.http import Api
-from ops_core.providers.reply import dig, first_link, mapping, pixels, plain, text, web_url
+from ops_core.providers.lists import each_once, listed, usable
+from ops_core.providers.reply import dig, first_link, pixels, plain, text, web_url
 from ops_core.providers.source import Download, Photo, Place
 from ops_core.providers.wikidata_claims import stated
 from ops_core.providers.wikidata_search import CODE, DATA_HOST
@@ -40,6 +42,7 @@ RADIUS = 100
 
 _PHOTO_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif")
 _TITLE = re.compile(r"File:[^#<>\[\]|{}]{1,240}")
+_CATEGORY = re.compile(r"Category:[^#<>\[\]|{}]{1,240}")
 _ADDRESS = re.compile(r"[\x21-\x7e]{1,2000}")
 
 
@@ -111,14 +114,17 @@ class WikimediaCommons:
         if titles:
             found = await _titled(titles, api)
         if len(found) < limit:
-            for category in (await _claims(entity, "P373", api))[:1]:
-                found += await _members(f"Category:{category}", api, limit)
+            categories = [f"Category:{name}" for name in await _claims(entity, "P373", api)]
+            for category in list(filter(_CATEGORY.fullmatch, categories))[:1]:
+                found += await _members(category, api, limit)
         return found
 
     async def _of_title(self, title: str, api: Api, limit: int) -> list[Photo]:
-        if title.startswith("Category:"):
+        if _CATEGORY.fullmatch(title):
             return await _members(title, api, limit)
-        return await _titled([title], api)
+        if _TITLE.fullmatch(title):
+            return await _titled([title], api)
+        raise failed(ErrorType.NOT_FOUND, "The venue's title at Wikimedia Commons is malformed; correct it.")
 
 
 def thumbnail_width(wanted: int) -> int:
@@ -142,11 +148,11 @@ async def _claims(entity: str, property_id: str, api: Api) -> list[str]:
 async def _titled(titles: Iterable[str], api: Api) -> list[Photo]:
     """The photos with these titles, in the order given; missing ones are left out."""
     tidy = [title.replace("_", " ").strip() for title in titles]
-    usable = [title for title in dict.fromkeys(tidy) if _TITLE.fullmatch(title)][:MOST_TITLES]
-    if not usable:
+    asked = [title for title in dict.fromkeys(tidy) if _TITLE.fullmatch(title)][:MOST_TITLES]
+    if not asked:
         return []
-    found = await _files(api, {"titles": "|".join(usable), "redirects": "1"})
-    order = {title.casefold(): place for place, title in enumerate(usable)}
+    found = await _files(api, {"titles": "|".join(asked), "redirects": "1"})
+    order = {title.casefold(): place for place, title in enumerate(asked)}
     return sorted(found, key=lambda photo: order.get(photo.provider_ref.casefold(), len(order)))
 
 
@@ -179,11 +185,10 @@ async def _files(api: Api, which: dict[str, str]) -> list[Photo]:
         },
         classify=classify,
     )
-    pages = dig(reply, "query", "pages") if "query" in mapping(reply) else []
-    if not isinstance(reply, dict) or not isinstance(pages, list):
-        raise failed(ErrorType.BAD_RESPONSE, "The reply of Wikimedia Commons is not in its documented form.")
-    ordered = sorted(pages, key=_index)
-    return [photo for page in ordered if (photo := _photo(page, api))]
+    held = reply.get("query", {"pages": []}) if isinstance(reply, Mapping) else None
+    pages = sorted(listed(dig(held, "pages"), "The reply of Wikimedia Commons"), key=_index)
+    photos = [page for page in pages if dig(page, "imageinfo", 0, "mime") in _PHOTO_TYPES]
+    return usable([_photo(page, api) for page in photos], "the photos Wikimedia Commons listed", api)
 
 
 def _index(page: Any) -> float:
@@ -195,17 +200,15 @@ def _photo(page: Any, api: Api) -> Photo | None:
     title, info = dig(page, "title"), dig(page, "imageinfo", 0)
     if not isinstance(title, str) or text(title) != title or not _TITLE.fullmatch(title):
         return None
-    if dig(info, "mime") not in _PHOTO_TYPES:
-        return None
     about = dig(info, "extmetadata")
     artist = dig(about, "Artist", "value")
     page_url = web_url(dig(info, "descriptionurl"))
-    thumbnail = _thumbnail(dig(info, "thumburl"), api)
+    address = _thumbnail(dig(info, "thumburl"), api) or _thumbnail(dig(info, "url"), api)
     return Photo(
         provider=CODE,
         provider_ref=title,
-        fetch_ref=thumbnail,
-        show_url=thumbnail,
+        fetch_ref=address,
+        show_url=address,
         source_url=page_url,
         width=pixels(dig(info, "width")),
         height=pixels(dig(info, "height")),
@@ -228,7 +231,4 @@ def _more_than(limit: int) -> str:
 
 
 def _numbered(found: Iterable[Photo], limit: int) -> list[Photo]:
-    unique: dict[str, Photo] = {}
-    for photo in found:
-        unique.setdefault(photo.provider_ref, photo)
-    return [replace(photo, position=place) for place, photo in enumerate(list(unique.values())[:limit])]
+    return [replace(photo, position=place) for place, photo in enumerate(each_once(found)[:limit])]

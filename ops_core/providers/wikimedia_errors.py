@@ -14,6 +14,7 @@ _CODES: dict[str, ErrorType] = {
     "maxlag": ErrorType.SERVICE_UNAVAILABLE,
     "readonly": ErrorType.SERVICE_UNAVAILABLE,
     "no-such-entity": ErrorType.NOT_FOUND,
+    "unresolved-redirect": ErrorType.NOT_FOUND,
     "missingtitle": ErrorType.NOT_FOUND,
     "blocked": ErrorType.FORBIDDEN,
     "permissiondenied": ErrorType.FORBIDDEN,
@@ -32,6 +33,11 @@ def classify(status: int, headers: Mapping[str, str], body: Any) -> Failure | No
             "Wikimedia serves thumbnails in fixed widths only, and this address asks for another; "
             "list the venue again. Trying the same address again cannot help.",
         )
+    if status == 429 and "user-agent" in said:
+        return Failure(
+            ErrorType.RATE_LIMITED,
+            "Wikimedia takes few calls from clients without a contact; check VENUE_OPS_WIKIMEDIA_CONTACT.",
+        )
     if status == 403 and "user-agent" in said:
         return Failure(
             ErrorType.NOT_CONFIGURED,
@@ -42,6 +48,8 @@ def classify(status: int, headers: Mapping[str, str], body: Any) -> Failure | No
 
 def _api_error(error: Any) -> Failure:
     code, info = text(dig(error, "code"), 60) or "unknown", text(dig(error, "info"), 200) or ""
+    if code == "unresolved-redirect":
+        info = "the entity was merged into another one; correct the venue's Wikidata id"
     if code.startswith("internal_api_error"):
         kind = ErrorType.SERVER_ERROR
     else:

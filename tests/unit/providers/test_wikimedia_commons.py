@@ -26,6 +26,10 @@ from tests.support.provider_replies import (
 )
 
 CASE = CASES["wikimedia_commons"]
+TOO_MANY = (
+    "Too many requests. Please comply with the User-Agent policy to get a higher rate limit: "
+    "https://meta.wikimedia.org/wiki/User-Agent_policy"
+)
 
 
 def test_commons_photos_are_credited_in_plain_text_with_their_licence() -> None:
@@ -140,6 +144,10 @@ def test_a_thumbnail_address_of_another_world_is_asked_for_anew() -> None:
         ),
         ({"error": {"code": "no-such-entity", "info": "Could not find an entity"}}, ErrorType.NOT_FOUND),
         ({"error": {"code": "internal_api_error_DBQueryError"}}, ErrorType.SERVER_ERROR),
+        (
+            {"error": {"code": "unresolved-redirect", "info": "The given entity ID refers to a redirect"}},
+            ErrorType.NOT_FOUND,
+        ),
         ({"error": {"code": "unheard-of"}}, ErrorType.BAD_RESPONSE),
         ({"error": 5}, ErrorType.BAD_RESPONSE),
         (
@@ -150,12 +158,27 @@ def test_a_thumbnail_address_of_another_world_is_asked_for_anew() -> None:
             lambda _: web.Response(status=403, text="Please set a user-agent and respect our robot policy"),
             ErrorType.NOT_CONFIGURED,
         ),
+        (lambda _: web.Response(status=429, text=TOO_MANY), ErrorType.RATE_LIMITED),
     ],
 )
 def test_wikimedia_errors_are_told_apart_by_what_wikimedia_says(reply: Any, expected: ErrorType) -> None:
     failure = failure_of(lambda: listing(CASE, {WIKIDATA: reply, COMMONS: reply}))
     assert failure.error_type is expected
     assert failure.detail
+
+
+def test_a_limit_for_clients_without_a_contact_names_the_setting_and_passes() -> None:
+    def reply(_: web.Request) -> web.Response:
+        return web.Response(status=429, text=f"<html>{TOO_MANY}", headers={"Retry-After": "7"})
+
+    failure = failure_of(lambda: listing(CASE, {WIKIDATA: reply}))
+    assert failure.retry_after == 7.0
+    assert "VENUE_OPS_WIKIMEDIA_CONTACT" in failure.detail
+
+
+def test_an_entity_that_was_merged_into_another_is_to_be_corrected() -> None:
+    reply = {"error": {"code": "unresolved-redirect", "info": "The given entity ID refers to a redirect"}}
+    assert "correct" in failure_of(lambda: listing(CASE, {WIKIDATA: reply})).detail
 
 
 def test_a_wait_that_wikimedia_asks_for_with_an_error_of_status_200_is_kept() -> None:
@@ -210,3 +233,42 @@ def test_a_title_that_any_language_may_write_is_a_title(title: str) -> None:
         0
     ]
     assert found.provider_ref == title
+
+
+@pytest.mark.parametrize("thumbnail", [None, "", 5, "https://example.org/thumb/x.jpg"])
+def test_a_photo_without_a_thumbnail_is_taken_as_it_is(thumbnail: Any) -> None:
+    def reply(request: web.Request) -> dict[str, Any]:
+        page = commons_page(request, "File:T.jpg")
+        page["imageinfo"][0]["thumburl"] = thumbnail
+        return {"query": {"pages": [page]}}
+
+    case = Case("wikimedia_commons", venue_with(wikimedia_commons="File:T.jpg"), {}, "", {})
+    (found,), world, _ = listing(case, {COMMONS: reply})
+    assert (
+        found.fetch_ref == found.show_url == f"{world.url}/upload.wikimedia.org/wikipedia/commons/a/a8/T.jpg"
+    )
+
+
+@pytest.mark.parametrize("title", ["File:A|B.jpg", "File:A#b", "Category:Museums|File:A.jpg", "Category:A#b"])
+def test_a_title_in_no_form_of_commons_is_never_asked_for(title: str) -> None:
+    case = Case("wikimedia_commons", venue_with(wikimedia_commons=title), {}, "", {})
+    assert failure_of(lambda: listing(case, {})).error_type is ErrorType.NOT_FOUND
+
+
+def test_a_category_in_no_form_of_commons_does_not_cost_the_picture() -> None:
+    def claims(request: web.Request) -> dict[str, Any]:
+        wanted = request.query["property"]
+        value = {"P18": "Tour Eiffel.jpg", "P373": "Eiffel|Tower"}[wanted]
+        return {"claims": {wanted: [{"mainsnak": {"datavalue": {"value": value}}, "rank": "normal"}]}}
+
+    photos, world, _ = listing(CASE, {WIKIDATA: claims, COMMONS: commons})
+    assert [photo.provider_ref for photo in photos] == ["File:Tour Eiffel.jpg"]
+    assert len(world.seen) == 3
+
+
+def test_a_list_of_photos_whose_titles_are_odd_is_a_bad_response_rather_than_no_images() -> None:
+    def reply(request: web.Request) -> dict[str, Any]:
+        return {"query": {"pages": [commons_page(request, "File:A?key=leaked-secret")]}}
+
+    case = Case("wikimedia_commons", venue_with(wikimedia_commons="Category:A"), {}, "", {})
+    assert failure_of(lambda: listing(case, {COMMONS: reply})).error_type is ErrorType.BAD_RESPONSE

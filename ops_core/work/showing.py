@@ -37,7 +37,7 @@ KEPT_FOR = 300.0
 MOST_VENUES = 500
 #: Longest wait for a permit, seconds: a person is looking at an empty frame.
 PATIENCE = 3.0
-#: Seconds for which a listing that failed is not made again, however many frames ask for it.
+#: Seconds for which a call that failed is not made again, however many frames ask for it.
 NOT_AGAIN = 15.0
 
 
@@ -48,9 +48,21 @@ class _Shown:
     lock: threading.Lock = field(default_factory=threading.Lock)
     listed_at: float | None = None
     photos: dict[str, Photo] = field(default_factory=dict)
-    failure: Failure | None = None  #: Why the last listing told nothing.
-    failed_until: float = 0.0  #: Nobody is asked again before.
     resolved: dict[str, tuple[float, str]] = field(default_factory=dict)  #: Reference -> (when, address).
+    #: Reference -> (until when nobody is asked again, why); the listing's stands under None.
+    failures: dict[str | None, tuple[float, Failure]] = field(default_factory=dict)
+
+    def fail(self, what: str | None, failure: Failure) -> None:
+        """Remember for a while that the call for `what` told nothing."""
+        silent = max(NOT_AGAIN, failure.retry_after or 0.0)
+        self.failures[what] = time.monotonic() + silent, failure
+
+    def raise_known(self, provider_ref: str) -> None:
+        """Raise `Failed` if the calls that `provider_ref` needs failed a moment ago."""
+        for what in (None, provider_ref):
+            until, failure = self.failures.get(what, (0.0, None))
+            if failure is not None and time.monotonic() < until:
+                raise Failed(failure)
 
 
 _venues: OrderedDict[tuple[str, int, str], _Shown] = OrderedDict()
@@ -63,10 +75,9 @@ def address(engine: Engine, settings: Settings, shown: Reference) -> str:
         return str(Guard.of(settings.sandbox_url).check(shown.url))
     of_venue = _of(engine, shown)
     with of_venue.lock:
-        if of_venue.failure is not None and time.monotonic() < of_venue.failed_until:
-            raise Failed(of_venue.failure)
         found = of_venue.resolved.get(shown.provider_ref)
         if found is None or time.monotonic() - found[0] > KEPT_FOR:
+            of_venue.raise_known(shown.provider_ref)
             found = (time.monotonic(), asyncio.run(_ask(engine, settings, shown, of_venue)))
             of_venue.resolved[shown.provider_ref] = found
         return found[1]
@@ -103,6 +114,8 @@ async def _ask(engine: Engine, settings: Settings, shown: Reference, of_venue: _
         except Failed as error:
             if listing.calls + photo.calls:
                 await _told(permits, shown.provider, error.failure)
+            if photo.calls:
+                of_venue.fail(shown.provider_ref, error.failure)
             raise
         finally:
             _spent(engine, shown, known, listing, photo, round((time.monotonic() - began) * 1000))
@@ -133,11 +146,10 @@ async def _address(
         try:
             photos = await _listed(source, context.venue, settings, listing)
         except Failed as error:
-            of_venue.failure = error.failure
-            of_venue.failed_until = time.monotonic() + max(NOT_AGAIN, error.failure.retry_after or 0.0)
+            of_venue.fail(None, error.failure)
             raise
         of_venue.photos = {each.provider_ref: each for each in photos}
-        of_venue.listed_at, of_venue.failure = time.monotonic(), None
+        of_venue.listed_at = time.monotonic()
     found = of_venue.photos.get(shown.provider_ref)
     if found is None:
         raise failed(ErrorType.NOT_FOUND, "The provider does not list this photo any more.")

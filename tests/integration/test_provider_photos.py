@@ -11,6 +11,7 @@ import pytest
 
 from ops_core import actions
 from ops_core.domain.access import LOCAL, Actor, Role
+from ops_core.providers.http import Api
 from ops_core.providers.registry import SOURCES
 from ops_core.providers.source import Download
 from ops_core.ui.provider_photos import photo_path
@@ -165,6 +166,41 @@ def test_a_listing_that_failed_is_made_once_for_all_frames_and_counts_for_the_br
     monkeypatch.setattr(showing.time, "monotonic", lambda now=showing.time.monotonic: now() + 60)
     system.sandbox.set_faults(outages={})
     assert address(system, references[GOOGLE][0])
+
+
+def test_a_photo_that_could_not_be_had_is_not_asked_for_at_every_look(
+    system: System, references: dict[str, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(provider_ref: str, fetch_ref: str | None, api: Api) -> Download:
+        await api.get_json(f"{api.base('places.googleapis.com')}/v1/nothing")
+        raise AssertionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SOURCES[GOOGLE], "resolve", refused)
+        for _ in range(3):
+            with pytest.raises(actions.NotShown):
+                address(system, references[GOOGLE][0])
+    assert spent(system) == (2, Decimal("0.007"))
+    # the venue's others are not silenced
+    assert address(system, references[GOOGLE][1])
+
+
+def test_an_address_that_still_serves_is_shown_though_the_listing_fails_by_now(
+    system: System, references: dict[str, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def later(seconds: float) -> None:
+        monkeypatch.setattr(showing.time, "monotonic", lambda: real() + seconds)
+
+    real = showing.time.monotonic
+    old, newer = references[GOOGLE][:2]
+    address(system, old)
+    later(showing.KEPT_FOR - 60)
+    shown = address(system, newer)
+    later(showing.KEPT_FOR + 10)
+    system.sandbox.set_faults(outages={GOOGLE: 503})
+    with pytest.raises(actions.NotShown):
+        address(system, old)
+    assert address(system, newer) == shown
 
 
 def test_whoever_asks_for_silence_is_heard_by_everybody(

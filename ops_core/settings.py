@@ -159,6 +159,11 @@ class Settings(ProviderSettings, StoreSettings):
         gt=0,
         description="Seconds between the dispatcher's rounds (schedules, pending work, stale claims).",
     )
+    report_interval: float = Field(
+        30.0,
+        gt=0,
+        description="Seconds between rounds that report uses of photos to the providers that want to know.",
+    )
 
     @field_validator("database_url")
     @classmethod

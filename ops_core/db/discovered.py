@@ -31,8 +31,9 @@ def keep(connection: Connection, venue_id: int, photos: Sequence[dict[str, Any]]
 
     Keys of a photo: provider, provider_ref, position, quality_score, state (discovered or referenced)
     and, optional but the same for all, url, fetch_ref, source_url, width, height, attribution,
-    attribution_url, license, license_url. A photo that is in the store already stays as it is there; one
-    that is being tried keeps its state; any other becomes a reference, or is to be tried, as `state` says.
+    attribution_url, license, license_url, and report_due_at, which counts for photos that are new only. A
+    photo that is in the store already stays as it is there; one that is being tried keeps its state; any
+    other becomes a reference, or is to be tried, as `state` says.
     """
     if not photos:
         return []
@@ -110,16 +111,6 @@ def refer(connection: Connection, ids: Sequence[int], providers: Mapping[str, bo
     for venue_id in sorted(set(venues)):
         _count(connection, venue_id)
     return len(venues)
-
-
-def references(connection: Connection, venue_id: int) -> set[tuple[str, str]]:
-    """(provider, provider_ref) of the venue's photos that are kept as references."""
-    rows = connection.execute(
-        select(Image.provider, Image.provider_ref).where(
-            Image.venue_id == venue_id, Image.state == ImageState.REFERENCED
-        )
-    )
-    return {(row.provider, row.provider_ref) for row in rows}
 
 
 def _refer_failed(connection: Connection, references: dict[int, str | None]) -> None:

@@ -7,11 +7,13 @@ from contextlib import contextmanager
 
 from sqlalchemy import Engine, text
 
-_KEY = 0x766F7073
+#: What one process at a time does; each has a lock of its own.
+DISPATCHING = 0x766F7073
+REPORTING_USES = 0x766F7074
 
 
 @contextmanager
-def leadership(engine: Engine) -> Iterator[Callable[[], bool]]:
+def leadership(engine: Engine, what: int = DISPATCHING) -> Iterator[Callable[[], bool]]:
     """A function that says whether this process leads now, trying to become the leader if it does not.
 
     The lock belongs to one connection: when that breaks, the question raises and another leads.
@@ -24,7 +26,7 @@ def leadership(engine: Engine) -> Iterator[Callable[[], bool]]:
             if held:
                 connection.execute(text("SELECT 1"))
             else:
-                held = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _KEY}))
+                held = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": what}))
             return held
 
         try:

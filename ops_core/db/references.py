@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
 
 from sqlalchemy import Connection, RowMapping, func, select
 
-from ops_core.db import rollups
 from ops_core.db.schema import Image, Job, Venue
 from ops_core.domain.images import ImageState
 
@@ -76,23 +73,3 @@ def of_job(connection: Connection, job_id: int, limit: int) -> Sequence[RowMappi
         .limit(limit)
     )
     return connection.execute(question).mappings().all()
-
-
-def spent(
-    connection: Connection, shown: Reference, *, calls: int, cost_usd: Decimal, duration_ms: int
-) -> None:
-    """Count what showing an image cost: it belongs to no job and is no try."""
-    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    row = rollups.Row(
-        hour=hour,
-        provider=shown.provider,
-        error_type="",
-        city_id=shown.city_id,
-        first=False,
-        bytes=0,
-        duration_ms=duration_ms,
-        calls=calls,
-        cost_usd=cost_usd,
-        tries=0,
-    )
-    rollups.add(connection, [row])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -59,3 +59,23 @@ def add(connection: Connection, rows: Sequence[Row]) -> None:
             set_={name: getattr(Rollup, name) + statement.excluded[name] for name in _SUMS},
         )
     )
+
+
+def add_calls(
+    connection: Connection, *, provider: str, city_id: int, calls: int, cost_usd: Decimal, duration_ms: int
+) -> None:
+    """Count calls about an image that belong to no job and are no try."""
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    row = Row(
+        hour=hour,
+        provider=provider,
+        error_type="",
+        city_id=city_id,
+        first=False,
+        bytes=0,
+        duration_ms=duration_ms,
+        calls=calls,
+        cost_usd=cost_usd,
+        tries=0,
+    )
+    add(connection, [row])

@@ -127,6 +127,6 @@ class UseReporter(Protocol):
 
     code: str
 
-    async def report_use(self, photo: Photo, api: Api) -> None:
-        """Tell the provider that the photo is used from now on. Raises `Failed`."""
+    async def report_use(self, provider_ref: str, fetch_ref: str | None, api: Api) -> None:
+        """Tell the provider that a listed photo is in use. Raises `Failed`."""
         ...

@@ -85,14 +85,14 @@ class Unsplash:
         """The photo's own address; no call. Asked only where somebody decided to keep copies."""
         return Download(url=_known_address(fetch_ref, api))
 
-    async def report_use(self, photo: Photo, api: Api) -> None:
+    async def report_use(self, provider_ref: str, fetch_ref: str | None, api: Api) -> None:
         """Tell Unsplash that the photo is used, as its rules demand; one call. Raises `Failed`."""
-        address = _known_address(photo.show_url or photo.fetch_ref, api)
-        if not _ID.fullmatch(photo.provider_ref):
+        address = _known_address(fetch_ref, api)
+        if not _ID.fullmatch(provider_ref):
             raise failed(ErrorType.NOT_FOUND, "The photo's id is not one of Unsplash.")
         seen_by = URL(address).query.get("ixid")
         await api.get_json(
-            f"{api.base(HOST)}/photos/{photo.provider_ref}/download",
+            f"{api.base(HOST)}/photos/{provider_ref}/download",
             params={"ixid": seen_by} if seen_by else None,
             headers=_headers(api.settings),
             classify=classify,

@@ -38,7 +38,7 @@ def _queue(broker: str) -> Queue:
 def make_app(settings: Settings) -> Celery:
     """The app for the configured broker."""
     broker = settings.require_broker_url()
-    tasks = ("enrichment", "retries", "geocoding")
+    tasks = ("enrichment", "retries", "geocoding", "uses")
     app = Celery("venue-ops", broker=broker, include=[f"ops_core.tasks.{name}" for name in tasks])
     app.conf.update(
         task_default_queue=QUEUE,

@@ -12,6 +12,7 @@ from ops_core.domain.jobs import JobKind
 from ops_core.tasks.enrichment import enrich_batch, enrich_stale, enrich_venue, enrich_venues
 from ops_core.tasks.geocoding import find_venues
 from ops_core.tasks.retries import cleanup_scan, retry_venues
+from ops_core.tasks.uses import report_uses
 from ops_core.work.dispatch import TELL_AGAIN, NotSent
 
 #: Seconds a message is worth anything: many times the dispatcher's patience, since clocks differ.
@@ -39,6 +40,14 @@ def send(kind: JobKind, job_ids: Sequence[int]) -> None:
             _publish(enrich_venue, ids[0])
         else:
             _publish(enrich_venues, ids)
+    except (OperationalError, OSError) as error:
+        raise NotSent(str(error)) from error
+
+
+def ask_for_reports() -> None:
+    """Have a worker make a round of reports of use. Raises `NotSent` when the broker is away."""
+    try:
+        report_uses.apply_async(expires=EXPIRES)
     except (OperationalError, OSError) as error:
         raise NotSent(str(error)) from error
 

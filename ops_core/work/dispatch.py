@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -21,12 +23,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from ops_core.db import due_jobs, heartbeats, images, jobs, leader, reference, schedules
 from ops_core.domain.jobs import JobKind
 from ops_core.settings import Settings
-from ops_core.work import release, same_pictures, search_details
+from ops_core.work import release, same_pictures, search_details, uses
 
 log = logging.getLogger(__name__)
 
 #: Tells workers about jobs of one kind; raises `NotSent` when the broker cannot be reached.
 Send = Callable[[JobKind, Sequence[int]], None]
+#: Asks the workers for a round of reports of use; raises `NotSent` likewise.
+AskForReports = Callable[[], None]
 
 #: Most jobs that workers have been told of and have not begun: a longer queue waits in the table.
 AHEAD = 400
@@ -41,9 +45,16 @@ class NotSent(Exception):
     """The broker could not be reached; the rows stay due."""
 
 
-def run(engine: Engine, settings: Settings, stop: threading.Event, send: Send) -> None:
+def run(
+    engine: Engine,
+    settings: Settings,
+    stop: threading.Event,
+    send: Send,
+    ask_for_reports: AskForReports,
+) -> None:
     """Work until `stop` is set. An unreachable database or broker is waited out."""
     name = f"dispatcher:{socket.gethostname()}:{os.getpid()}"
+    no_reports_before = -math.inf
     while not stop.is_set():
         try:
             with leader.leadership(engine) as is_leader:
@@ -52,6 +63,9 @@ def run(engine: Engine, settings: Settings, stop: threading.Event, send: Send) -
                     heartbeats.beat(engine, name, "dispatcher", {"leader": leads})
                     if leads:
                         round_(engine, settings, send)
+                        if time.monotonic() >= no_reports_before and uses.are_due(engine):
+                            no_reports_before = time.monotonic() + settings.report_interval
+                            _ask(ask_for_reports)
                     stop.wait(settings.dispatch_interval)
         except SQLAlchemyError as error:
             log.warning("a round failed (%s: %s), trying again", type(error).__name__, error.__cause__)
@@ -125,6 +139,13 @@ def tell(engine: Engine, settings: Settings, send: Send) -> int:
                 due_jobs.forget_hints(connection, unsent)
             return len(due) - len(unsent)
     return len(due)
+
+
+def _ask(ask_for_reports: AskForReports) -> None:
+    try:
+        ask_for_reports()
+    except NotSent as error:
+        log.warning("broker away, reports of use stay due: %s", error)
 
 
 def _chunks(due: Sequence[tuple[int, JobKind]], size: int) -> list[tuple[JobKind, list[int]]]:

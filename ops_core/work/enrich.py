@@ -21,14 +21,14 @@ from ops_core.domain.images import ImageState
 from ops_core.domain.jobs import JobState, JobStatus, ProviderStatus
 from ops_core.domain.providers import facts_of
 from ops_core.domain.quality import choose, quality_score
-from ops_core.providers.source import Photo
+from ops_core.providers.registry import SOURCES
+from ops_core.providers.source import Photo, UseReporter
 from ops_core.settings import Settings
 from ops_core.work import job_runs, report, upload
 from ops_core.work.discover import Discovery, discover
 from ops_core.work.job_runs import IN_OTHER_HANDS, TakenOver, TryAgain
 from ops_core.work.rate_limits import PutOff
 from ops_core.work.session import Session
-from ops_core.work.uses import report_uses
 
 
 def run(
@@ -57,9 +57,7 @@ async def _enrich(session: Session, job: ClaimedJob) -> None:
             await asyncio.to_thread(_finish_as_fresh, session, job)
             return
         discovery = await discover(session, context.venue, job.meta.get("answered", []))
-        chosen, discovery = await report_uses(
-            session, context.id, _choose(session, discovery, image_ids or []), discovery
-        )
+        chosen = _choose(session, discovery, image_ids or [])
         later = _later(job, discovery)
         image_ids = await asyncio.to_thread(
             _keep_discovery, session, job, context, discovery, chosen, bool(later)
@@ -117,6 +115,7 @@ def _keep_discovery(
     waiting: bool,
 ) -> list[int]:
     earlier: list[int] = job.meta.get("image_ids", [])
+    now = datetime.now(UTC)
     rows = [
         {
             "provider": photo.provider,
@@ -131,11 +130,11 @@ def _keep_discovery(
             "attribution_url": photo.attribution_url,
             "license": photo.license,
             "license_url": photo.license_url,
+            "report_due_at": now if isinstance(SOURCES[photo.provider], UseReporter) else None,
             **_policy(session, photo),
         }
         for place, photo in enumerate(chosen, start=len(earlier))
     ]
-    now = datetime.now(UTC)
     with session.engine.begin() as connection:
         found = discovered.keep(connection, context.id, rows)
         image_ids = list(dict.fromkeys([*earlier, *found]))

@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from sqlalchemy import Engine
 
-from ops_core.db import places, providers, references
+from ops_core.db import places, providers, rollups
 from ops_core.db.providers import ActiveProvider
 from ops_core.db.references import Reference
 from ops_core.domain.errors import ErrorType
@@ -181,4 +181,11 @@ def _spent(
         return
     cost = listing.calls * known.listing_usd + photo.calls * known.photo_usd
     with engine.begin() as connection:
-        references.spent(connection, shown, calls=calls, cost_usd=Decimal(cost), duration_ms=duration_ms)
+        rollups.add_calls(
+            connection,
+            provider=shown.provider,
+            city_id=shown.city_id,
+            calls=calls,
+            cost_usd=Decimal(cost),
+            duration_ms=duration_ms,
+        )

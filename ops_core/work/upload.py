@@ -11,8 +11,6 @@ from ops_core.db.attempts import Tried
 from ops_core.db.images import ClaimedImage
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.providers import facts_of
-from ops_core.providers.registry import SOURCES
-from ops_core.providers.source import UseReporter
 from ops_core.work import one_image
 from ops_core.work.rate_limits import PutOff
 from ops_core.work.session import Session
@@ -102,10 +100,7 @@ async def _try(session: Session, image: ClaimedImage, which: _Which) -> Tried:
 
 def _claim(session: Session, ids: list[int], which: _Which, *, suspects: bool = False) -> list[ClaimedImage]:
     not_copied = {
-        code: facts_of(code).keeps_address
-        for code in session.providers
-        # who wants to be told of uses is told at the next listing
-        if not session.may_copy(code) and not isinstance(SOURCES.get(code), UseReporter)
+        code: facts_of(code).keeps_address for code in session.providers if not session.may_copy(code)
     }
     with session.engine.begin() as connection:
         # the policy may have changed since they were listed

@@ -1,113 +1,148 @@
-"""Telling providers that want to know it which of their photos are shown from now on."""
+"""Telling providers that want to know it which of their photos are in use (`db/uses.py`).
+
+Nothing waits for these reports: enrichments mark photos, and workers report them in short rounds that the
+dispatcher asks for. A round uses permits that are free when it asks. A listing that must wait comes back
+when its permit is due and finds no round at work most of the time, so listings go first, and reports
+have what they leave.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
+import time
+from collections.abc import Callable, Mapping
 
-from ops_core.db import discovered
-from ops_core.db.job_providers import ProviderResult
+from sqlalchemy import Engine
+
+from ops_core.db import leader, providers, rate_limits, rollups, uses
+from ops_core.db.providers import ActiveProvider
+from ops_core.db.uses import Use
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.failures import Failed, Failure
-from ops_core.domain.jobs import ProviderStatus
-from ops_core.providers.http import Api
+from ops_core.domain.uses import is_settled
+from ops_core.providers.http import Api, Http
 from ops_core.providers.registry import SOURCES
-from ops_core.providers.source import Photo, UseReporter
-from ops_core.work.discover import Discovery
-from ops_core.work.rate_limits import PutOff
-from ops_core.work.session import Session
+from ops_core.providers.source import UseReporter
+from ops_core.settings import Settings
+from ops_core.work.discover import PHOTOS
+from ops_core.work.rate_limits import Permits, PutOff
+from ops_core.work.session import run_until_stopped
 
 log = logging.getLogger(__name__)
 
-#: Seconds of silence for a provider that asks for fewer calls without saying for how long.
-LATER = 60.0
+#: Longest wait for a permit, seconds: enough for 5,000 calls an hour, far too short for 50.
+PATIENCE = 1.0
+#: Seconds after which a round makes no further report: it keeps a worker's process from jobs.
+ROUND_SECONDS = 5.0
+#: Seconds until a report that could not be made is made again, behind those of other photos.
+AGAIN = 3600.0
 
 
-@dataclass(slots=True)
-class _Told:
-    """What came of telling one provider."""
+def are_due(engine: Engine) -> bool:
+    """Whether some provider is to be told of a use, and may be told now."""
+    with engine.connect() as connection:
+        waiting = uses.due(connection, _reporters())
+        if not waiting:
+            return False
+        silent = rate_limits.silences(connection, waiting)
+        active = providers.active(connection)
+    return any(_may_be_told(code, active) and code not in silent for code in waiting)
 
-    api: Api
-    price: Decimal  #: Of one report, US dollars.
-    untold: list[Photo] = field(default_factory=list)  #: Not heard of for now, so not kept yet.
-    failure: Failure | None = None  #: It asked for fewer calls.
 
+def report(engine: Engine, settings: Settings, *, is_stopping: Callable[[], bool] = lambda: False) -> None:
+    """One round: report the uses that are due, oldest first, as far as the limits allow it at once.
 
-async def report_uses(
-    session: Session, venue_id: int, chosen: Sequence[Photo], discovery: Discovery
-) -> tuple[list[Photo], Discovery]:
-    """Report the references among `chosen` that are new; what is left of both when one is refused.
-
-    Reports are made as far as the provider's limit lets them be made at once. Where it asks for fewer,
-    photos are not kept yet: it counts as not answered, and the job comes back for them, as for a listing.
-    A provider that answers with another error was told as well as can be.
+    While another process is at it, nothing is done. What a worker that dies had just reported is
+    reported once more.
     """
-    known: set[tuple[str, str]] | None = None
-    told: dict[str, _Told] = {}
-    for photo in chosen:
-        source = SOURCES[photo.provider]
-        if session.may_copy(photo.provider) or not isinstance(source, UseReporter):
+    with leader.leadership(engine, leader.REPORTING_USES) as is_leader:
+        if not is_stopping() and is_leader():
+            asyncio.run(_round(engine, settings, is_stopping))
+
+
+def _reporters() -> dict[str, UseReporter]:
+    return {code: source for code, source in SOURCES.items() if isinstance(source, UseReporter)}
+
+
+def _may_be_told(code: str, active: Mapping[str, ActiveProvider]) -> bool:
+    known = active.get(code)
+    return known is not None and not known.paused_for and PHOTOS in known.capabilities
+
+
+async def _round(engine: Engine, settings: Settings, is_stopping: Callable[[], bool]) -> None:
+    with engine.connect() as connection:
+        active = providers.active(connection)
+    told = [
+        (reporter, active[code])
+        for code, reporter in _reporters().items()
+        if _may_be_told(code, active) and SOURCES[code].not_ready(settings) is None
+    ]
+    async with Http(settings) as http:
+        rounds = [_tell(engine, http, reporter, provider) for reporter, provider in told]
+        await run_until_stopped(rounds, is_stopping)
+
+
+async def _tell(engine: Engine, http: Http, reporter: UseReporter, provider: ActiveProvider) -> None:
+    permits = Permits(engine, {provider.code: provider.limits}, PATIENCE)
+
+    async def permit(code: str) -> None:
+        # a report that needs no call must not be the probe that a breaker waits for
+        await permits.check(code)
+        await permits(code)
+
+    until = time.monotonic() + ROUND_SECONDS
+    while time.monotonic() < until:
+        use = await asyncio.to_thread(_oldest, engine, provider.code)
+        if use is None:
+            return
+        api = http.api(provider.code, permit)
+        began = time.monotonic()
+        try:
+            failure = await _report(reporter, use, api)
+        except PutOff as error:
+            log.debug("no more uses are reported to %s now: it must be waited %s", provider.code, error)
+            return
+        took = time.monotonic() - began
+        await asyncio.to_thread(_keep, engine, use, provider, failure, api.calls, took)
+        if not api.calls:
             continue
-        if known is None:
-            known = await asyncio.to_thread(_references, session, venue_id)
-        if (photo.provider, photo.provider_ref) in known:
-            continue
-        tell = told.get(photo.provider)
-        if tell is None:
-            row = session.providers.get(photo.provider)  # it may be switched off by now
-            price = row.photo_usd if row else Decimal(0)
-            tell = told[photo.provider] = _Told(session.api(photo.provider), price)
-        await _tell(session, source, photo, tell)
-    untold = [photo for tell in told.values() for photo in tell.untold]
-    late = {photo.provider for photo in untold}
-    return [photo for photo in chosen if photo not in untold], replace(
-        discovery,
-        answered=[code for code in discovery.answered if code not in late],
-        results=[
-            _with_reports(line, told[line.provider]) if line.provider in told else line
-            for line in discovery.results
-        ],
-    )
+        await permits.note(provider.code, failure)
+        if failure and failure.error_type is ErrorType.RATE_LIMITED and failure.retry_after:
+            await permits.block(provider.code, failure.retry_after)
+        if not is_settled(failure):
+            return  # the next one would likely end like it
 
 
-def _with_reports(line: ProviderResult, told: _Told) -> ProviderResult:
-    """How the provider did, its reports of use included."""
-    line = replace(
-        line, calls=line.calls + told.api.calls, cost_usd=line.cost_usd + told.api.calls * told.price
-    )
-    if told.failure is None:
-        return line
-    return replace(
-        line,
-        status=ProviderStatus.FAILED,
-        error_type=told.failure.error_type,
-        status_code=told.failure.status_code,
-        reason=f"the use of its photos could not be reported: {told.failure.detail}",
-    )
-
-
-async def _tell(session: Session, source: UseReporter, photo: Photo, tell: _Told) -> None:
-    if tell.untold:
-        tell.untold.append(photo)
-        return
+async def _report(reporter: UseReporter, use: Use, api: Api) -> Failure | None:
     try:
-        await source.report_use(photo, tell.api)
-    except PutOff:
-        # Unsplash's demo limit is one call in 72 s: waiting for it would keep the venue's job open for an
-        # hour over illustrations, and each time it came back its listing would use the permit up
-        log.info("the use of a photo of %s is not reported: its limit is used up", photo.provider)
+        await reporter.report_use(use.provider_ref, use.fetch_ref, api)
     except Failed as error:
-        failure = error.failure
-        log.warning("the use of a photo of %s could not be reported: %s", photo.provider, failure.detail)
-        if failure.error_type is ErrorType.RATE_LIMITED:
-            tell.failure = failure
-            tell.untold.append(photo)
-            await session.permits.block(photo.provider, failure.retry_after or LATER)
+        said = error.failure.detail
+        log.warning("the use of a photo of %s could not be reported: %s", reporter.code, said)
+        return error.failure
+    return None
 
 
-def _references(session: Session, venue_id: int) -> set[tuple[str, str]]:
-    with session.engine.connect() as connection:
-        return discovered.references(connection, venue_id)
+def _oldest(engine: Engine, provider: str) -> Use | None:
+    with engine.connect() as connection:
+        return uses.oldest(connection, provider)
+
+
+def _keep(
+    engine: Engine, use: Use, provider: ActiveProvider, failure: Failure | None, calls: int, seconds: float
+) -> None:
+    with engine.begin() as connection:
+        if is_settled(failure):
+            uses.settle(connection, use.image_id)
+        else:
+            uses.put_off(connection, use.image_id, AGAIN)
+        if calls:
+            rollups.add_calls(
+                connection,
+                provider=provider.code,
+                city_id=use.city_id,
+                calls=calls,
+                cost_usd=calls * provider.photo_usd,
+                duration_ms=round(seconds * 1000),
+            )

@@ -191,7 +191,7 @@ def test_the_use_of_a_photo_arrives_once_and_a_refusal_says_why(code: str, sandb
     async def report() -> int:
         async with Http(settings(code, sandbox)) as http:
             api = api_of(http, code)
-            await REPORTERS[code].report_use(photo, api)
+            await REPORTERS[code].report_use(photo.provider_ref, photo.fetch_ref, api)
             return api.calls
 
     assert asyncio.run(report()) == 1

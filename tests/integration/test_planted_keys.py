@@ -63,16 +63,16 @@ def work_over(world: HostileWorld, *, styles: int) -> None:
     planter = world.server.planter
     texts = list(in_every_text(planter, styles=styles))
     refusals = list(in_every_refusal(planter))
-    world.play(scenario for scenario in (*texts, *refusals) if scenario.kind != "report")
+    world.play([*texts, *refusals])
     # people paste keys into reasons
     pasted = f"the log says key={planter.key('a reason')} and {OURS['here_api_key']}"
     world.retry_all(reason=pasted)
     actions.pause_provider(world.engine, "here", actor=ADMIN, reason=pasted, minutes=1)
     actions.resume_provider(world.engine, "here", actor=ADMIN)
     store_pictures(world)
-    # uses are reported, and addresses asked for, where photos are shown from their provider
+    # addresses are asked for where photos are shown from their provider
     world.set_policy("reference_only")
-    world.play([*listed(texts), *(each for each in refusals if each.kind == "report")])
+    world.play(listed(texts))
 
 
 def store_pictures(world: HostileWorld) -> None:

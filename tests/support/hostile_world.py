@@ -21,7 +21,7 @@ from ops_core.domain.access import Actor, Role
 from ops_core.domain.retries import Scope
 from ops_core.providers import foursquare, google_legacy, google_new, here, mapbox, unsplash
 from ops_core.settings import Settings
-from ops_core.work import enrich, geocode, release, retry
+from ops_core.work import enrich, geocode, release, retry, uses
 from tests.support.dumped import rows_of_all_tables
 from tests.support.hostile_providers import INTERFACES, HostileProviders, Scenario
 from tests.support.planted import OURS
@@ -85,16 +85,10 @@ class HostileWorld:
             apis = {"google_places_api": "legacy", "foursquare_api": "v3"} if older else {}
             settings = self.settings(**apis, **store)
             listed = [scenario for scenario in chosen if not scenario.searched]
-            # a report that asks for silence would keep those beside it from being made
-            reports = [scenario for scenario in listed if scenario.kind == "report"]
-            self._finish(
-                enrich.run, settings, self._enrichments([each for each in listed if each not in reports])
-            )
-            for report in reports:
-                self.change("UPDATE rate_limits SET blocked_until = NULL")
-                self._finish(enrich.run, settings, self._enrichments([report]))
+            self._finish(enrich.run, settings, self._enrichments(listed))
             wanted = [scenario for scenario in chosen if scenario.searched]
             self._finish(geocode.run, settings, self._searches(wanted))
+        self._report_uses()
 
     def retry_all(self, reason: str) -> int:
         """Order a retry of all that failed and work it off; its id."""
@@ -146,6 +140,13 @@ class HostileWorld:
                 return [row for row in open_ if row.id in chunk]
 
             wait_until(left, lambda rows: not rows, seconds=90)
+
+    def _report_uses(self) -> None:
+        """Report every use that is due; what is refused is put off, and ends the round."""
+        while uses.are_due(self.engine):
+            uses.report(self.engine, self.settings())
+            # one that asks for silence must not keep the others from being made
+            self.change("UPDATE rate_limits SET blocked_until = NULL")
 
     def _let_all_be_tried(self) -> None:
         self.change("UPDATE jobs SET scheduled_at = now() WHERE finished_at IS NULL")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import Engine, text
@@ -13,7 +16,7 @@ from ops_core.db.leader import leadership
 from ops_core.domain.jobs import JobKind
 from ops_core.domain.retries import Scope
 from ops_core.settings import Settings
-from ops_core.work import dispatch
+from ops_core.work import dispatch, uses
 from ops_core.work.dispatch import NotSent
 from tests.support.factories import make_city, make_image, make_job, make_venue
 from tests.support.waiting import wait_until
@@ -167,7 +170,11 @@ def test_one_of_several_dispatchers_leads_and_another_takes_over(database: Engin
 def test_running_dispatchers_send_each_job_once_and_stop_when_told(database: Engine) -> None:
     told = Told()
     stop = threading.Event()
-    threads = [threading.Thread(target=dispatch.run, args=(database, SETTINGS, stop, told)) for _ in range(2)]
+    asked: list[int] = []
+    threads = [
+        threading.Thread(target=dispatch.run, args=(database, SETTINGS, stop, told, lambda: asked.append(1)))
+        for _ in range(2)
+    ]
     for thread in threads:
         thread.start()
     job_ids = add_jobs(database, 9)
@@ -177,3 +184,50 @@ def test_running_dispatchers_send_each_job_once_and_stop_when_told(database: Eng
         thread.join(10)
         assert not thread.is_alive()
     assert sorted(job_id for _, ids in told.messages for job_id in ids) == job_ids
+    assert asked == []  # no use is to be reported
+
+
+def test_workers_are_asked_for_reports_while_some_are_due_and_not_in_every_round(database: Engine) -> None:
+    with database.begin() as connection:
+        make_image(connection, provider="unsplash", state="referenced", report_due_at=datetime.now(UTC))
+    asked: list[float] = []
+    stop = threading.Event()
+
+    def ask() -> None:
+        asked.append(time.monotonic())
+        raise NotSent("the broker is away")  # asked again all the same, when it is time
+
+    settings = SETTINGS.model_copy(update={"report_interval": 0.5})
+    thread = threading.Thread(target=dispatch.run, args=(database, settings, stop, Told(), ask))
+    thread.start()
+    wait_until(lambda: len(asked), lambda times: times == 3)
+    with database.begin() as connection:
+        connection.execute(text("UPDATE images SET report_due_at = NULL"))
+    time.sleep(0.1)
+    seen = len(asked)
+    stop.wait(1.5)
+    stop.set()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert len(asked) == seen
+    assert all(later - earlier >= 0.5 for earlier, later in itertools.pairwise(asked))
+
+
+@pytest.mark.parametrize(
+    "why_not",
+    [
+        "UPDATE providers SET active = false",
+        "UPDATE providers SET paused_until = now() + interval '1 hour', paused_reason = 'a test'",
+        "UPDATE providers SET capabilities = '[]'",
+        "UPDATE images SET report_due_at = now() + interval '1 hour'",
+        "INSERT INTO rate_limits (provider, tat_second, tat_minute, tat_hour, granted_at, blocked_until) "
+        "SELECT 'unsplash', now(), now(), now(), now(), now() + interval '1 hour'",
+    ],
+)
+def test_nobody_is_asked_for_reports_that_may_not_be_made_now(database: Engine, why_not: str) -> None:
+    with database.begin() as connection:
+        make_image(connection, provider="unsplash", state="referenced", report_due_at=datetime.now(UTC))
+    assert uses.are_due(database)
+    with database.begin() as connection:
+        connection.execute(text(why_not))
+    assert not uses.are_due(database)

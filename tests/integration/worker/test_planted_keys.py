@@ -9,11 +9,13 @@ from sqlalchemy import Engine
 
 from ops_core.db.places import upsert_venues
 from ops_core.embedded.valkey import EmbeddedValkey
+from ops_core.work import uses
 from tests.integration.worker.test_enrichment import ask_whatever_happens
 from tests.support.hostile_providers import HostileProviders
 from tests.support.hostile_scenarios import in_every_refusal, in_every_text
 from tests.support.planted import OURS, marks
 from tests.support.system import System
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.worker]
 
@@ -32,6 +34,7 @@ def test_no_key_is_in_the_log_of_a_worker(
             monkeypatch=monkeypatch,
             **keys,
             VENUE_OPS_LOG_LEVEL="DEBUG",
+            VENUE_OPS_REPORT_INTERVAL="0.2",
         )
         try:
             ask_whatever_happens(system)
@@ -46,6 +49,7 @@ def test_no_key_is_in_the_log_of_a_worker(
             system.enqueue([item.venue_id for item in found])
             running = [system.start_worker(), system.start_dispatcher()]
             system.wait_for_jobs(90)
+            wait_until(lambda: uses.are_due(database), lambda due: not due)
             for process in running:
                 process.stop()
             logs = "\n".join(process.log.read_text() for process in running)
@@ -54,6 +58,7 @@ def test_no_key_is_in_the_log_of_a_worker(
     assert len(server.done) > 20
     assert "DEBUG" in logs
     assert "left out" in logs
+    assert "could not be reported" in logs
     assert not marks(logs), "\n".join(server.planter.told(marks(logs)))
     kept = "\n".join(
         str(row) for table in ("images", "jobs") for row in system.rows(f"SELECT * FROM {table}")

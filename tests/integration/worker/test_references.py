@@ -9,15 +9,10 @@ from typing import Any
 import pytest
 
 from ops_core.db import discovered
-from ops_core.domain.errors import ErrorType
-from ops_core.domain.failures import failed
-from ops_core.providers.google_places import GooglePlaces
-from ops_core.providers.http import Api, Body, Http
-from ops_core.providers.registry import SOURCES
-from ops_core.providers.source import Download, Photo
+from ops_core.providers.http import Body, Http
+from ops_core.providers.source import Download
 from ops_core.sandbox.faults import Fault
 from ops_core.work import enrich, session
-from ops_core.work.rate_limits import PutOff
 from tests.support.system import System
 
 pytestmark = [pytest.mark.postgres]
@@ -181,96 +176,3 @@ def test_a_word_against_copies_in_the_middle_of_a_download_leaves_no_copy(
     errors = system.rows("SELECT DISTINCT error_type FROM images WHERE state = 'failed'")
     assert [row.error_type for row in errors] == ["not_configured"]
     assert job.cost_usd > 0
-
-
-class Reporting(GooglePlaces):
-    """Google as if it wanted to be told of uses, and let only so many be told at a time."""
-
-    def __init__(self, permits: int, *, fails: ErrorType | None = None) -> None:
-        self.told: list[str] = []
-        self.permits = permits
-        self.fails = fails
-
-    async def report_use(self, photo: Photo, api: Api) -> None:
-        if self.permits == 0:
-            if self.fails is None:
-                raise PutOff(0.01)
-            raise failed(self.fails, "no answer", retry_after=0.02)
-        self.permits -= 1
-        self.told.append(photo.provider_ref)
-
-
-def test_each_use_is_reported_once_however_often_the_venue_is_listed(
-    system: System, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    only(system)
-    set_policy(system, "reference_only")
-    source = Reporting(permits=100)
-    monkeypatch.setitem(SOURCES, GOOGLE, source)
-    venue_ids = system.add_venues(4)[-1:]
-    enriched(system, venue_ids)
-    enriched(system, venue_ids)
-    assert len(source.told) == len(set(source.told)) == states(system)["referenced"]
-
-
-def test_a_used_up_limit_of_reports_holds_up_no_job_and_loses_no_photo(
-    system: System, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    only(system)
-    set_policy(system, "reference_only")
-    source = Reporting(permits=1)
-    monkeypatch.setitem(SOURCES, GOOGLE, source)
-    job = enriched(system, system.add_venues(4)[-1:])
-    assert (job.state, job.status) == ("completed", "success")
-    assert len(source.told) == 1
-    assert states(system)["referenced"] == job.images_discovered > 1
-
-
-def test_photos_whose_reports_are_refused_for_now_are_kept_once_they_are_taken(
-    system: System, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    only(system)
-    set_policy(system, "reference_only")
-    source = Reporting(permits=1, fails=ErrorType.RATE_LIMITED)
-    monkeypatch.setitem(SOURCES, GOOGLE, source)
-    job = enriched(system, system.add_venues(4)[-1:])
-    assert job.state == "retryable"
-    assert states(system) == {"referenced": 1}
-
-    source.permits = 100
-    with system.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE jobs SET scheduled_at = now()")
-    enrich.run(system.engine, system.settings, [job.id])
-    (done,) = system.rows("SELECT * FROM jobs WHERE id = :id", id=job.id)
-    assert done.status == "success"
-    assert len(source.told) == len(set(source.told)) == states(system)["referenced"] > 1
-
-
-def test_a_provider_that_asks_for_fewer_reports_each_time_ends_the_job_after_its_attempts(
-    system: System, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    only(system)
-    set_policy(system, "reference_only")
-    monkeypatch.setitem(SOURCES, GOOGLE, Reporting(permits=1, fails=ErrorType.RATE_LIMITED))
-    job = enriched(system, system.add_venues(4)[-1:])
-    while job.finished_at is None:
-        with system.engine.begin() as connection:
-            connection.exec_driver_sql("UPDATE jobs SET scheduled_at = now()")
-            connection.exec_driver_sql("UPDATE rate_limits SET blocked_until = NULL")
-        assert enrich.run(system.engine, system.settings, [job.id]) == 1
-        (job,) = system.rows("SELECT * FROM jobs WHERE id = :id", id=job.id)
-    assert (job.status, job.attempt) == ("partial", job.max_attempts)
-    assert states(system) == {"referenced": 1}
-    (line,) = system.rows("SELECT * FROM job_providers")
-    assert (line.status, line.error_type) == ("failed", "rate_limited")
-    assert "could not be reported" in line.reason
-
-
-def test_a_provider_that_cannot_be_told_loses_no_photo(
-    system: System, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    only(system)
-    set_policy(system, "reference_only")
-    monkeypatch.setitem(SOURCES, GOOGLE, Reporting(permits=0, fails=ErrorType.SERVER_ERROR))
-    job = enriched(system, system.add_venues(4)[-1:])
-    assert (job.status, states(system).keys()) == ("success", {"referenced"})

@@ -51,10 +51,11 @@ def reporting(reply: Any, change: Callable[[Photo], Photo] = lambda photo: photo
 
     async def run() -> None:
         async with world.running(unsplash_access_key="real-key") as http:
-            listed = (await Unsplash().list_photos(CASE.venue, api_of(http, "unsplash"), limit=1))[0]
+            (listed,) = await Unsplash().list_photos(CASE.venue, api_of(http, "unsplash"), limit=1)
+            photo = change(listed)
             world.seen.clear()
             api = api_of(http, "unsplash", permits)
-            await Unsplash().report_use(change(listed), api)
+            await Unsplash().report_use(photo.provider_ref, photo.fetch_ref, api)
             assert api.calls == len(permits.taken) == len(world.seen) == 1
 
     asyncio.run(run())
@@ -221,14 +222,9 @@ def test_the_use_of_a_photo_is_reported_in_one_call_with_its_ixid_and_the_key_in
     assert asked.headers["Authorization"] == "Client-ID sandbox"
 
 
-def test_a_use_is_reported_by_the_address_the_photo_was_kept_with() -> None:
-    kept = reporting({"url": "x"}, lambda photo: replace(photo, show_url=None))
-    assert kept.seen[0].query == {"ixid": IXID}
-
-
 def test_a_report_without_an_ixid_is_made_all_the_same() -> None:
     def without(photo: Photo) -> Photo:
-        return replace(photo, show_url=photo.show_url.partition("?")[0])
+        return replace(photo, fetch_ref=photo.fetch_ref.partition("?")[0])
 
     assert reporting({"url": "x"}, without).seen[0].query == {}
 
@@ -249,7 +245,7 @@ def test_a_report_that_is_refused_says_why(reply: Any, expected: ErrorType) -> N
     ("change", "expected"),
     [
         (lambda photo: replace(photo, provider_ref="../me"), ErrorType.NOT_FOUND),
-        (lambda photo: replace(photo, show_url=None, fetch_ref=None), ErrorType.STALE_REFERENCE),
+        (lambda photo: replace(photo, fetch_ref=None), ErrorType.STALE_REFERENCE),
     ],
 )
 def test_a_photo_that_is_none_of_unsplash_is_not_reported(

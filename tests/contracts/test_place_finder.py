@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from aiohttp import web
 
@@ -47,6 +49,35 @@ def test_nothing_found_is_an_empty_list(case: Search) -> None:
 def test_a_venue_without_coordinates_is_searched_for_as_well(case: Search) -> None:
     venue = Venue(name="Blue Note", address="", city="Kraków", country="Poland")
     assert searching(case, case.replies, venue)[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        'Café & Bar + 100 % #1; "x" = y?',
+        "東京国立博物館",
+        "کتاب\u200cخانه ملی",
+        "Ресторан «Ложка/Вилка»",
+        "%41%20\\ {braces} <b>",
+        "🎷 Blue Note",
+    ],
+)
+@pytest.mark.parametrize(
+    ("latitude", "longitude"), [(50.06, 19.94), (-90.0, 180.0), (-0.0000001, -179.9999999), (None, None)]
+)
+def test_a_name_in_any_script_and_any_spot_on_earth_arrive_as_they_are(
+    case: Search, name: str, latitude: float | None, longitude: float | None
+) -> None:
+    venue = Venue(
+        name=name, address="", city="Kraków", country="Poland", latitude=latitude, longitude=longitude
+    )
+    places, world = searching(case, case.replies, venue)
+    assert places
+    asked = world.seen[0]
+    words = [*asked.query.values(), json.loads(asked.body or "{}").get("textQuery", "")]
+    assert any(word.startswith(name) for word in words)
+    # no number that only programs read
+    assert not any("e-0" in word or "None" in word for word in asked.query.values())
 
 
 @pytest.mark.parametrize(

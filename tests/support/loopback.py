@@ -84,6 +84,7 @@ class Seen:
     path: str
     query: dict[str, str]
     headers: dict[str, str]
+    body: str = ""
 
 
 @dataclass
@@ -95,7 +96,8 @@ class FakeProviders:
     url: str = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        self.seen.append(Seen(request.path, dict(request.query), dict(request.headers)))
+        body = await request.text()
+        self.seen.append(Seen(request.path, dict(request.query), dict(request.headers), body))
         reply = self.replies.get(request.path)
         if callable(reply):
             reply = reply(request)

@@ -13,9 +13,11 @@ import streamlit as st
 from ops_core.db.match_lists import Key, Wanted
 from ops_core.domain.filters import as_id
 from ops_core.domain.matches import MatchState
-from ops_core.ui.address_filters import instant_of, instant_word
+from ops_core.ui.address_filters import Params, instant_of, instant_word, last_word
+from ops_core.ui.page_address import PageAddress
 
-_WANTED, _OPEN, _WRITTEN, _MOVED = "geo_wanted", "geo_open", "geo_written", "geo_moved"
+_WANTED, _OPEN = "geo_wanted", "geo_open"
+_ADDRESS = PageAddress("geo", holds=_WANTED)
 #: Longest code of a provider that is taken from an address.
 _MOST = 60
 
@@ -49,25 +51,7 @@ def arrive(widget: str) -> bool:
 
     `widget` is the key of one that the page always draws.
     """
-    params = {name: st.query_params.get_all(name) for name in st.query_params}
-    state = st.session_state
-    if state.pop(_MOVED, False) or params == state.get(_WRITTEN):
-        # a click moved us, and the browser may not have heard of it yet; or nothing is new
-        return False
-    if not params and _WANTED in state and widget not in state:
-        # the link back from another page says nothing
-        return True
-    words = [word for word in params.get("state", []) if word in list(MatchState)]
-    state[_WANTED] = Wanted(
-        states=tuple(dict.fromkeys(MatchState(word) for word in words)),
-        provider=_last(params, "provider")[:_MOST] or None,
-        city_id=as_id(_last(params, "city")),
-    )
-    state[_OPEN] = _match(_last(params, "match"))
-    for which in List:
-        older, newer = (_key(_last(params, _name(which, side))) for side in ("before", "after"))
-        state[_turn(which)] = Turn(older_than=older, newer_than=None if older else newer)
-    return True
+    return _ADDRESS.arrive(widget, _take_up)
 
 
 def here() -> Place:
@@ -92,10 +76,7 @@ def tell(*, arrived: bool = False) -> None:
     for which, turn in place.turns.items():
         for side, key in (("before", turn.older_than), ("after", turn.newer_than)):
             params[_name(which, side)] = [_word(key)] if key else []
-    params = {name: values for name, values in params.items() if values}
-    if arrived or params != st.session_state.get(_WRITTEN):
-        st.query_params.from_dict(params)
-    st.session_state[_WRITTEN] = params
+    _ADDRESS.write(params, arrived=arrived)
 
 
 def choose(wanted: Wanted) -> None:
@@ -109,14 +90,28 @@ def choose(wanted: Wanted) -> None:
 def go(which: List, *, older_than: Key | None = None, newer_than: Key | None = None) -> None:
     """For callbacks: the page of a list next to a key; without one, the newest."""
     st.session_state[_turn(which)] = Turn(older_than=older_than, newer_than=newer_than)
-    st.session_state[_MOVED] = True
+    _ADDRESS.moved()
 
 
 def toggle(venue_id: int, provider: str) -> None:
     """For callbacks: open a match, or close it."""
     opened = (venue_id, provider)
     st.session_state[_OPEN] = None if st.session_state[_OPEN] == opened else opened
-    st.session_state[_MOVED] = True
+    _ADDRESS.moved()
+
+
+def _take_up(params: Params) -> None:
+    state = st.session_state
+    words = [word for word in params.get("state", []) if word in list(MatchState)]
+    state[_WANTED] = Wanted(
+        states=tuple(dict.fromkeys(MatchState(word) for word in words)),
+        provider=last_word(params, "provider")[:_MOST] or None,
+        city_id=as_id(last_word(params, "city")),
+    )
+    state[_OPEN] = _match(last_word(params, "match"))
+    for which in List:
+        older, newer = (_key(last_word(params, _name(which, side))) for side in ("before", "after"))
+        state[_turn(which)] = Turn(older_than=older, newer_than=None if older else newer)
 
 
 def _turn(which: List) -> str:
@@ -125,10 +120,6 @@ def _turn(which: List) -> str:
 
 def _name(which: List, side: str) -> str:
     return side if which is List.ALL else f"{which}_{side}"
-
-
-def _last(params: dict[str, list[str]], name: str) -> str:
-    return (params.get(name) or [""])[-1]
 
 
 def _match(word: str) -> tuple[int, str] | None:

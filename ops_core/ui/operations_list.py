@@ -13,7 +13,7 @@ from ops_core.db.operations import Key
 from ops_core.domain.access import Actor, Role
 from ops_core.domain.filters import Filters
 from ops_core.domain.retries import Scope
-from ops_core.ui import cached, exports, filters, live, notices, place, retry_dialog, tables
+from ops_core.ui import cached, exports, filters, live, notices, page_address, place, retry_dialog, tables
 from ops_core.ui import details as details_panel
 from ops_core.ui.cached import OperationsPage, RetryMark
 
@@ -129,7 +129,7 @@ def _bulk(rows: pd.DataFrame, chosen: Filters, count: str) -> None:
             args=(Scope(jobs=ticked),),
         )
         st.button(
-            f"Open {min(len(ticked), place.MOST_OPEN)} ticked",
+            f"Open {min(len(ticked), page_address.MOST_OPEN)} ticked",
             key="open_ticked",
             icon=":material/expand_more:",
             on_click=place.open_all,

@@ -14,19 +14,19 @@ import streamlit as st
 
 from ops_core.db.operations import Key
 from ops_core.domain.filters import as_id
-from ops_core.ui.address_filters import Choice, choice_from, instant_of, instant_word, params_of
-
-#: Jobs that one address can open; each loads its own details.
-MOST_OPEN = 5
-
-_CHOICE, _OPEN, _OLDER, _NEWER, _WRITTEN = (
-    "place_choice",
-    "place_open",
-    "place_older",
-    "place_newer",
-    "place_written",
+from ops_core.ui.address_filters import (
+    Choice,
+    Params,
+    choice_from,
+    instant_of,
+    instant_word,
+    last_word,
+    params_of,
 )
-_MOVED = "place_moved"  #: Set by callbacks until the next run has seen it.
+from ops_core.ui.page_address import MOST_OPEN, PageAddress, opened_in, toggled
+
+_CHOICE, _OPEN, _OLDER, _NEWER = "place_choice", "place_open", "place_older", "place_newer"
+_ADDRESS = PageAddress("place", holds=_CHOICE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,23 +44,7 @@ def arrive(widget: str) -> bool:
 
     `widget` is the key of one that the page always draws.
     """
-    params = {name: st.query_params.get_all(name) for name in st.query_params}
-    state = st.session_state
-    if state.pop(_MOVED, False):
-        # a click moved us; the browser may not have heard of the address we wrote the run before
-        return False
-    if params == state.get(_WRITTEN):
-        return False
-    if not params and _CHOICE in state and widget not in state:
-        # widgets forget what they held when another page is drawn; its link back says nothing
-        return True
-    state[_CHOICE] = choice_from(params)
-    ids = [number for word in params.get("job", []) if (number := as_id(word)) is not None]
-    state[_OPEN] = tuple(dict.fromkeys(ids))[-MOST_OPEN:]
-    state[_OLDER], state[_NEWER] = _key(params, "before"), _key(params, "after")
-    if state[_OLDER]:
-        state[_NEWER] = None
-    return True
+    return _ADDRESS.arrive(widget, _take_up)
 
 
 def here() -> Place:
@@ -75,20 +59,15 @@ def here() -> Place:
 
 
 def tell(*, arrived: bool) -> None:
-    """Write the session's place into the address.
-
-    Also when it seems to stand there already: after a link to the page itself only Streamlit knows.
-    """
+    """Write the session's place into the address."""
     place = here()
-    params = params_of(place.choice)
-    if place.open_jobs:
-        params["job"] = [str(job_id) for job_id in place.open_jobs]
-    for name, key in (("before", place.older_than), ("after", place.newer_than)):
-        if key:
-            params[name] = [_word(key)]
-    if arrived or params != st.session_state.get(_WRITTEN):
-        st.query_params.from_dict(params)
-    st.session_state[_WRITTEN] = params
+    params = {
+        **params_of(place.choice),
+        "job": [str(job_id) for job_id in place.open_jobs],
+        "before": [_word(place.older_than)] if place.older_than else [],
+        "after": [_word(place.newer_than)] if place.newer_than else [],
+    }
+    _ADDRESS.write(params, arrived=arrived)
 
 
 def choose(choice: Choice) -> None:
@@ -101,37 +80,41 @@ def choose(choice: Choice) -> None:
 def go(*, older_than: Key | None = None, newer_than: Key | None = None) -> None:
     """Turn to the page next to a key; without one, to the newest."""
     st.session_state[_OLDER], st.session_state[_NEWER] = older_than, newer_than
-    st.session_state[_MOVED] = True
+    _ADDRESS.moved()
 
 
 def toggle(job_id: int) -> None:
     """Open a job's details, or close them; the first opened gives way to one too many."""
-    opened: tuple[int, ...] = st.session_state[_OPEN]
-    if job_id in opened:
-        st.session_state[_OPEN] = tuple(other for other in opened if other != job_id)
-    else:
-        st.session_state[_OPEN] = (*opened, job_id)[-MOST_OPEN:]
-    st.session_state[_MOVED] = True
+    st.session_state[_OPEN] = toggled(st.session_state[_OPEN], job_id)
+    _ADDRESS.moved()
 
 
 def open_all(job_ids: Sequence[int]) -> None:
     """Open the details of these jobs and no others, as many as there may be."""
     st.session_state[_OPEN] = tuple(job_ids)[:MOST_OPEN]
-    st.session_state[_MOVED] = True
+    _ADDRESS.moved()
 
 
 def close_all() -> None:
     """Close all details."""
     st.session_state[_OPEN] = ()
-    st.session_state[_MOVED] = True
+    _ADDRESS.moved()
+
+
+def _take_up(params: Params) -> None:
+    state = st.session_state
+    state[_CHOICE] = choice_from(params)
+    state[_OPEN] = opened_in(params, "job")
+    state[_OLDER], state[_NEWER] = _key(last_word(params, "before")), _key(last_word(params, "after"))
+    if state[_OLDER]:
+        state[_NEWER] = None
 
 
 def _word(key: Key) -> str:
     return f"{instant_word(key.finished_at)}-{key.id}"
 
 
-def _key(params: dict[str, list[str]], name: str) -> Key | None:
-    words = params.get(name, [])
-    time, _, job = (words[-1] if words else "").partition("-")
+def _key(word: str) -> Key | None:
+    time, _, job = word.partition("-")
     finished_at, job_id = instant_of(time), as_id(job)
     return None if finished_at is None or job_id is None else Key(finished_at, job_id)

@@ -11,14 +11,11 @@ import streamlit as st
 
 from ops_core.db.picture_lists import Key, Narrowed, Which
 from ops_core.domain.filters import as_id
+from ops_core.ui.address_filters import Params, last_word
+from ops_core.ui.page_address import PageAddress
 
-_WHICH, _NARROWED, _AFTER, _WRITTEN, _MOVED = (
-    "quality_which",
-    "quality_narrowed",
-    "quality_after",
-    "quality_written",
-    "quality_moved",
-)
+_WHICH, _NARROWED, _AFTER = "quality_which", "quality_narrowed", "quality_after"
+_ADDRESS = PageAddress("quality", holds=_WHICH)
 #: Longest code of a provider that is taken from an address.
 _MOST = 60
 
@@ -37,21 +34,7 @@ def arrive(widget: str) -> bool:
 
     `widget` is the key of one that the page always draws.
     """
-    params = {name: st.query_params.get_all(name) for name in st.query_params}
-    state = st.session_state
-    if state.pop(_MOVED, False) or params == state.get(_WRITTEN):
-        # a click moved us, and the browser may not have heard of it yet; or nothing is new
-        return False
-    if not params and _WHICH in state and widget not in state:
-        # the link back from another page says nothing
-        return True
-    word = _last(params, "show")
-    state[_WHICH] = Which(word) if word in list(Which) else Which.SEVERAL
-    state[_NARROWED] = Narrowed(
-        provider=_last(params, "provider")[:_MOST] or None, city_id=as_id(_last(params, "city"))
-    )
-    state[_AFTER] = _key(_last(params, "after"))
-    return True
+    return _ADDRESS.arrive(widget, _take_up)
 
 
 def here() -> Place:
@@ -63,18 +46,14 @@ def here() -> Place:
 def tell(*, arrived: bool = False) -> None:
     """Write the session's place into the address."""
     place = here()
-    params: dict[str, list[str]] = {}
-    if place.which is not Which.SEVERAL:
-        params["show"] = [place.which.value]
-    if place.narrowed.provider:
-        params["provider"] = [place.narrowed.provider]
-    if place.narrowed.city_id:
-        params["city"] = [str(place.narrowed.city_id)]
-    if place.after:
-        params["after"] = [f"{place.after.venues}-{place.after.id}"]
-    if arrived or params != st.session_state.get(_WRITTEN):
-        st.query_params.from_dict(params)
-    st.session_state[_WRITTEN] = params
+    provider, city_id, after = place.narrowed.provider, place.narrowed.city_id, place.after
+    params = {
+        "show": [place.which.value] if place.which is not Which.SEVERAL else [],
+        "provider": [provider] if provider else [],
+        "city": [str(city_id)] if city_id else [],
+        "after": [f"{after.venues}-{after.id}"] if after else [],
+    }
+    _ADDRESS.write(params, arrived=arrived)
 
 
 def show(which: Which) -> None:
@@ -92,11 +71,17 @@ def narrow(narrowed: Narrowed) -> None:
 def go(after: Key | None) -> None:
     """For callbacks: the page after a key; without one, the first."""
     st.session_state[_AFTER] = after
-    st.session_state[_MOVED] = True
+    _ADDRESS.moved()
 
 
-def _last(params: dict[str, list[str]], name: str) -> str:
-    return (params.get(name) or [""])[-1]
+def _take_up(params: Params) -> None:
+    state = st.session_state
+    word = last_word(params, "show")
+    state[_WHICH] = Which(word) if word in list(Which) else Which.SEVERAL
+    state[_NARROWED] = Narrowed(
+        provider=last_word(params, "provider")[:_MOST] or None, city_id=as_id(last_word(params, "city"))
+    )
+    state[_AFTER] = _key(last_word(params, "after"))
 
 
 def _key(word: str) -> Key | None:

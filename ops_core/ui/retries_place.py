@@ -11,18 +11,16 @@ import streamlit as st
 
 from ops_core.db.retry_lists import Which
 from ops_core.domain.filters import as_id
+from ops_core.ui.address_filters import Params, last_word
+from ops_core.ui.page_address import PageAddress, opened_in, toggled
 
-#: Retries that one address can open; each loads its own details.
-MOST_OPEN = 5
-
-_WHICH, _OPEN, _OLDER, _NEWER, _WRITTEN, _MOVED = (
+_WHICH, _OPEN, _OLDER, _NEWER = (
     "retries_place_which",
     "retries_place_open",
     "retries_place_older",
     "retries_place_newer",
-    "retries_place_written",
-    "retries_place_moved",
 )
+_ADDRESS = PageAddress("retries_place", holds=_WHICH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,22 +38,7 @@ def arrive(widget: str) -> bool:
 
     `widget` is the key of one that the page always draws.
     """
-    params = {name: st.query_params.get_all(name) for name in st.query_params}
-    state = st.session_state
-    if state.pop(_MOVED, False) or params == state.get(_WRITTEN):
-        # a click moved us, and the browser may not have heard of it yet; or nothing is new
-        return False
-    if not params and _WHICH in state and widget not in state:
-        # the link back from another page says nothing
-        return True
-    word = (params.get("show") or [Which.OPEN.value])[-1]
-    state[_WHICH] = Which(word) if word in list(Which) else Which.OPEN
-    ids = [number for word in params.get("retry", []) if (number := as_id(word)) is not None]
-    state[_OPEN] = tuple(dict.fromkeys(ids))[-MOST_OPEN:]
-    state[_OLDER], state[_NEWER] = (as_id((params.get(name) or [""])[-1]) for name in ("before", "after"))
-    if state[_OLDER]:
-        state[_NEWER] = None
-    return True
+    return _ADDRESS.arrive(widget, _take_up)
 
 
 def here() -> Place:
@@ -67,22 +50,18 @@ def here() -> Place:
 def tell(*, arrived: bool = False) -> None:
     """Write the session's place into the address."""
     place = here()
-    params: dict[str, list[str]] = {}
-    if place.which is not Which.OPEN:
-        params["show"] = [place.which.value]
-    if place.opened:
-        params["retry"] = [str(request_id) for request_id in place.opened]
-    for name, key in (("before", place.older_than), ("after", place.newer_than)):
-        if key:
-            params[name] = [str(key)]
-    if arrived or params != st.session_state.get(_WRITTEN):
-        st.query_params.from_dict(params)
-    st.session_state[_WRITTEN] = params
+    params = {
+        "show": [place.which.value] if place.which is not Which.OPEN else [],
+        "retry": [str(request_id) for request_id in place.opened],
+        "before": [str(place.older_than)] if place.older_than else [],
+        "after": [str(place.newer_than)] if place.newer_than else [],
+    }
+    _ADDRESS.write(params, arrived=arrived)
 
 
 def tell_from_part() -> None:
     """As `tell`, in a run of a part of the page: the next run of all of it finds nothing to take up."""
-    st.session_state.pop(_MOVED, None)
+    _ADDRESS.forget_move()
     tell()
 
 
@@ -95,14 +74,20 @@ def show(which: Which) -> None:
 def go(*, older_than: int | None = None, newer_than: int | None = None) -> None:
     """For callbacks: the page next to an id; without one, the newest."""
     st.session_state[_OLDER], st.session_state[_NEWER] = older_than, newer_than
-    st.session_state[_MOVED] = True
+    _ADDRESS.moved()
 
 
 def toggle(request_id: int) -> None:
     """For callbacks: open a retry's details, or close them; the first gives way to one too many."""
-    opened: tuple[int, ...] = st.session_state[_OPEN]
-    if request_id in opened:
-        st.session_state[_OPEN] = tuple(other for other in opened if other != request_id)
-    else:
-        st.session_state[_OPEN] = (*opened, request_id)[-MOST_OPEN:]
-    st.session_state[_MOVED] = True
+    st.session_state[_OPEN] = toggled(st.session_state[_OPEN], request_id)
+    _ADDRESS.moved()
+
+
+def _take_up(params: Params) -> None:
+    state = st.session_state
+    word = last_word(params, "show")
+    state[_WHICH] = Which(word) if word in list(Which) else Which.OPEN
+    state[_OPEN] = opened_in(params, "retry")
+    state[_OLDER], state[_NEWER] = (as_id(last_word(params, name)) for name in ("before", "after"))
+    if state[_OLDER]:
+        state[_NEWER] = None

@@ -138,6 +138,7 @@ class ProviderFacts:
     credit: tuple[str, str] | None = None  #: Words and link to show beside every photo of it.
     #: Days for which names, addresses and coordinates of places that a search found are kept; None: for ever.
     search_details_days: int | None = USUAL_DETAILS_DAYS
+    limits_search_details: bool = False  #: Whether that is what its terms say, and not our caution.
 
 
 FACTS: Mapping[str, ProviderFacts] = {
@@ -146,6 +147,7 @@ FACTS: Mapping[str, ProviderFacts] = {
         credit=("Google Maps", "https://www.google.com/maps"),
         # Service Specific Terms 14.3: coordinates for 30 days, ids for ever, and no more than these
         search_details_days=30,
+        limits_search_details=True,
     ),
     "wikimedia_commons": ProviderFacts(
         photo_hosts=("upload.wikimedia.org",),
@@ -153,7 +155,7 @@ FACTS: Mapping[str, ProviderFacts] = {
         free=True,
         search_details_days=None,  # what Wikidata says is free of rights (CC0)
     ),
-    # HERE and Mapbox: a contract says how long, if anything does
+    # HERE and Mapbox: a contract says how long details may be kept, if anything does
     "here": ProviderFacts(
         photo_hosts=("*.tripadvisor.com",), credit=("TripAdvisor", "https://www.tripadvisor.com")
     ),
@@ -166,6 +168,7 @@ FACTS: Mapping[str, ProviderFacts] = {
         credit=("Powered by Foursquare", "https://foursquare.com"),
         # usage guidelines: ids without limit, the rest not at all (pay as you go) or 24 hours (enterprise)
         search_details_days=1,
+        limits_search_details=True,
     ),
     "unsplash": ProviderFacts(
         photo_hosts=("images.unsplash.com",),
@@ -180,6 +183,12 @@ FACTS: Mapping[str, ProviderFacts] = {
 def facts_of(code: str) -> ProviderFacts:
     """The facts of the provider `code`; one that is not known has none."""
     return FACTS.get(code, ProviderFacts())
+
+
+def why_details_go(code: str, name: str) -> str:
+    """Why details of places that the provider `code`, called `name`, found are not kept any longer."""
+    terms = f"{name}'s terms"
+    return terms if facts_of(code).limits_search_details else f"{terms} do not say that they may be"
 
 
 def in_force(policy: Rehosting, code: str, drawn: Container[str]) -> Rehosting:

@@ -13,6 +13,7 @@ from ops_core.db.match_lists import Listed
 from ops_core.domain.matches import Candidate, MatchState, Refusal, details_kept_until, metres
 from ops_core.domain.place_links import map_of, page_of
 from ops_core.domain.provider_edits import price
+from ops_core.domain.providers import why_details_go
 from ops_core.ui import badges, geocoding_cached, notices, retries_controls
 from ops_core.ui.fine_print import fine_print
 from ops_core.ui.markdown import link, plain
@@ -92,9 +93,10 @@ def _dropped(row: Listed, key: str, provider: str, *, may_decide: bool) -> None:
     if row.venue_has is None:
         ways.append("search again")
     see = f" To see them, {' or '.join(ways)}." if ways else ""
+    why = plain(why_details_go(match.provider, provider))
     st.info(
-        f"**Details are no longer kept: {plain(provider)}'s terms.** Names, addresses and coordinates of "
-        f"these places were dropped; ids, scores and distances stay.{see}",
+        f"**Details are no longer kept: {why}.** Names, addresses and coordinates of these places were "
+        f"dropped; ids, scores and distances stay.{see}",
         icon=":material/auto_delete:",
     )
     if row.venue_has is not None:

@@ -14,6 +14,7 @@ from ops_core.analytics.match_frames import STATES
 from ops_core.db.match_lists import Listed
 from ops_core.domain.matches import MatchState
 from ops_core.domain.place_links import page_of
+from ops_core.domain.providers import why_details_go
 from ops_core.ui import badges, geocoding_card, geocoding_place
 from ops_core.ui.address import BASE
 
@@ -119,7 +120,8 @@ def _place_link(row: Listed) -> str | None:
 def _details(row: Listed, names: Mapping[str, str]) -> str | None:
     if row.match.details_dropped_at is None:
         return None
-    return f"no longer kept: {names.get(row.match.provider, row.match.provider)}'s terms"
+    code = row.match.provider
+    return f"no longer kept: {why_details_go(code, names.get(code, code))}"
 
 
 def _job_link(job_id: Any) -> str | None:

@@ -31,7 +31,7 @@ def drop_overdue(engine: Engine) -> int:
         if batch < BATCH or time.monotonic() - began > ROUND_SECONDS:
             break
     if dropped:
-        log.info("dropped the details of %d searches, as their providers' terms say", dropped)
+        log.info("dropped the details of %d searches: their time is over", dropped)
     return dropped
 
 

@@ -430,6 +430,7 @@ def test_a_provider_without_pages_is_searched_again_to_see_what_it_says(database
         make_match(connection, venue, "here", searched_at=datetime.now(UTC) - timedelta(days=31))
     search_details.drop_overdue(database)
     app = open_app(PAGE)
+    assert "**Details are no longer kept: HERE's terms do not say that they may be.**" in app.info[0].value
     assert "To see them, search again." in app.info[0].value
     assert table(app)["page"].tolist() == [None]
 

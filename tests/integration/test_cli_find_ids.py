@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
-from ops_core import cli
 from ops_core.domain.matches import MatchState as M
 from ops_core.work import geocode
+from tests.support.command_line import Run
 from tests.support.factories import make_venue
 from tests.support.finders import add, named, venue
 from tests.support.system import System
@@ -22,31 +19,10 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.postgres
 
 
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Done]
-
-
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs the command in this process, as `venue-ops` does."""
-
-    def run(*words: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["venue-ops", "venues", "find-ids", *map(str, words)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        found = capsys.readouterr()
-        return Done(int(ended.value.code or 0), found.out, found.err)
-
-    return run
+    return Run(monkeypatch, capsys, "venues", "find-ids")
 
 
 @pytest.fixture

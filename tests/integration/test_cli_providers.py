@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
-from ops_core import cli
 from ops_core.db import provider_rows
 from ops_core.domain.providers import SEED
+from tests.support.command_line import Run
 
 pytestmark = pytest.mark.postgres
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Done]
 
 
 @pytest.fixture
@@ -36,16 +21,7 @@ def run(database: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     with database.begin() as connection:
         for terms in SEED:
             provider_rows.set_rehosting(connection, terms.code, terms.rehosting, None)
-
-    def run(*words: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["venue-ops", "providers", *map(str, words)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        found = capsys.readouterr()
-        return Done(int(ended.value.code or 0), found.out, found.err)
-
-    return run
+    return Run(monkeypatch, capsys, "providers")
 
 
 def audited(engine: Engine) -> list[tuple[Any, ...]]:

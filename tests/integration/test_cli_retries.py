@@ -10,21 +10,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
-from ops_core import actions, cli
+from ops_core import actions
 from ops_core.domain.access import LOCAL
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.retries import Scope
 from ops_core.sandbox.faults import Fault
 from ops_core.work import enrich
 from tests.integration.worker.test_enrichment import let_all_be_tried_now
+from tests.support.command_line import Run
 from tests.support.ctrl_c import hears_ctrl_c
 from tests.support.factories import make_image, make_venue
 from tests.support.system import System
@@ -35,35 +34,10 @@ pytestmark = pytest.mark.postgres
 ROOT = Path(__file__).parents[2]
 
 
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Done]
-
-
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs the command in this process, as `venue-ops` does."""
-
-    def run(*words: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["venue-ops", *map(str, words)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        found = capsys.readouterr()
-        return Done(int(ended.value.code or 0), found.out, found.err)
-
-    return run
+    return Run(monkeypatch, capsys)
 
 
 @pytest.fixture

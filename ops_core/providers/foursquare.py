@@ -13,15 +13,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from ops_core.domain.errors import ErrorType
-from ops_core.domain.failures import Failure, error_type_of_status, failed
-from ops_core.domain.places import PROVIDER_ID_SHAPES, Venue
+from ops_core.domain.failures import Failure, error_type_of_status
+from ops_core.domain.places import Venue
+from ops_core.providers import keys
 from ops_core.providers.found_places import SEARCH_RADIUS, found_place
 from ops_core.providers.http import Api
-from ops_core.providers.keys import as_sent
 from ops_core.providers.lists import each_once, listed, usable
-from ops_core.providers.photo_address import photo_address
+from ops_core.providers.photo_address import known_address, photo_address
 from ops_core.providers.reply import dig, name, pixels, text
 from ops_core.providers.source import Download, Photo, Place, PlaceKind
+from ops_core.providers.venue_ids import id_of
 from ops_core.settings import Settings
 
 HOST = "places-api.foursquare.com"
@@ -48,7 +49,7 @@ class Foursquare:
 
     def not_ready(self, settings: Settings) -> str | None:
         """Why it cannot be asked: no key."""
-        if settings.sandbox_url or _key(settings):
+        if _key(settings):
             return None
         return "Set VENUE_OPS_FOURSQUARE_API_KEY to ask Foursquare."
 
@@ -62,9 +63,7 @@ class Foursquare:
 
     async def list_photos(self, venue: Venue, api: Api, *, limit: int) -> list[Photo]:
         """At most `limit` photos (and 50), the most popular first."""
-        place_id = venue.provider_ids[self.id_key]
-        if not PROVIDER_ID_SHAPES[self.id_key].fullmatch(place_id):
-            raise failed(ErrorType.NOT_FOUND, "The venue's Foursquare id is malformed; correct it.")
+        place_id = id_of(venue, self.id_key, "Foursquare id")
         reply = await api.get_json(
             f"{_places(api)}/{place_id}/photos",
             params={"limit": str(min(max(limit, 1), MOST)), "sort": "POPULAR"},
@@ -78,10 +77,7 @@ class Foursquare:
 
     async def resolve(self, provider_ref: str, fetch_ref: str | None, api: Api) -> Download:
         """The photo's address as listed; no call."""
-        address = photo_address(fetch_ref, self.code, api)
-        if address is None:
-            raise failed(ErrorType.STALE_REFERENCE, "The photo's address is not known; list the venue again.")
-        return Download(url=address)
+        return Download(url=known_address(fetch_ref, self.code, api))
 
     async def find_places(self, venue: Venue, api: Api, *, limit: int) -> list[Place]:
         """At most `limit` places (and 50) that may be the venue, Foursquare's best first."""
@@ -176,12 +172,10 @@ def _places(api: Api) -> str:
 
 
 def _headers(settings: Settings) -> dict[str, str]:
-    # the real key has no business in the sandbox
-    key = "sandbox" if settings.sandbox_url else _key(settings)
     if _is_v3(settings):
-        return {"Authorization": key, "Accept": "application/json"}
+        return {"Authorization": _key(settings), "Accept": "application/json"}
     return {
-        "Authorization": f"Bearer {key}",
+        "Authorization": f"Bearer {_key(settings)}",
         "X-Places-Api-Version": VERSION,
         "Accept": "application/json",
     }
@@ -192,4 +186,4 @@ def _is_v3(settings: Settings) -> bool:
 
 
 def _key(settings: Settings) -> str:
-    return as_sent(settings.foursquare_api_key)
+    return keys.sent(settings.foursquare_api_key, settings)

@@ -9,14 +9,15 @@ from typing import Any, Protocol
 
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.failures import failed
-from ops_core.domain.places import PROVIDER_ID_SHAPES, Venue
+from ops_core.domain.places import Venue
+from ops_core.providers import keys
 from ops_core.providers.found_places import found_place
 from ops_core.providers.http import Api
-from ops_core.providers.keys import as_sent
 from ops_core.providers.lists import each_once, listed
 from ops_core.providers.photo_address import photo_address
 from ops_core.providers.reply import items
 from ops_core.providers.source import Classify, Download, Photo, Place, PlaceKind
+from ops_core.providers.venue_ids import id_of
 from ops_core.settings import Settings
 
 CODE = "google_places"
@@ -56,18 +57,13 @@ class Interface(Protocol):
 
 
 def key_of(settings: Settings) -> str:
-    """The key to ask with; empty if there is none. The real one has no business in the sandbox."""
-    if settings.sandbox_url:
-        return "sandbox"
-    return as_sent(settings.google_places_api_key)
+    """The key to ask with; empty if there is none."""
+    return keys.sent(settings.google_places_api_key, settings)
 
 
 def place_id_of(venue: Venue) -> str:
     """The venue's Google place id; raises Failed(not_found) if it is malformed."""
-    place_id = venue.provider_ids[CODE]
-    if not PROVIDER_ID_SHAPES[CODE].fullmatch(place_id):
-        raise failed(ErrorType.NOT_FOUND, "The venue's Google place id is malformed; correct it.")
-    return place_id
+    return id_of(venue, CODE, "Google place id")
 
 
 def words_for(venue: Venue) -> str:

@@ -14,15 +14,16 @@ from typing import Any
 from yarl import URL
 
 from ops_core.domain.errors import ErrorType
-from ops_core.domain.failures import Failure, error_type_of_status, failed
-from ops_core.domain.places import PROVIDER_ID_SHAPES, Venue
+from ops_core.domain.failures import Failure, error_type_of_status
+from ops_core.domain.places import Venue
+from ops_core.providers import keys
 from ops_core.providers.found_places import found_place
 from ops_core.providers.http import Api
-from ops_core.providers.keys import as_sent
 from ops_core.providers.lists import each_once, listed, usable
-from ops_core.providers.photo_address import photo_address
+from ops_core.providers.photo_address import known_address, photo_address
 from ops_core.providers.reply import dig, text
 from ops_core.providers.source import Download, Photo, Place, PlaceKind
+from ops_core.providers.venue_ids import id_of
 from ops_core.settings import Settings
 
 LOOKUP_HOST = "lookup.search.hereapi.com"
@@ -71,7 +72,7 @@ class Here:
 
     def cannot_search(self, settings: Settings) -> str | None:
         """Why it cannot be searched: no key."""
-        if settings.sandbox_url or _key(settings):
+        if _key(settings):
             return None
         return "Set VENUE_OPS_HERE_API_KEY to search HERE for venues."
 
@@ -81,15 +82,13 @@ class Here:
 
     async def list_photos(self, venue: Venue, api: Api, *, limit: int) -> list[Photo]:
         """At most `limit` photos, in HERE's order; a place without any has no `media` in its reply."""
-        place_id = venue.provider_ids[self.id_key]
-        if not PROVIDER_ID_SHAPES[self.id_key].fullmatch(place_id):
-            raise failed(ErrorType.NOT_FOUND, "The venue's HERE id is malformed; correct it.")
+        place_id = id_of(venue, self.id_key, "HERE id")
         reply = await api.get_json(
             f"{api.base(LOOKUP_HOST)}/v1/lookup",
             params={
                 "id": place_id,
                 "show": "tripadvisor,tripadvisorImageVariants",
-                "apiKey": _sent_key(api.settings),
+                "apiKey": _key(api.settings),
             },
             classify=classify_photos,
         )
@@ -99,14 +98,11 @@ class Here:
 
     async def resolve(self, provider_ref: str, fetch_ref: str | None, api: Api) -> Download:
         """The photo's address as listed; no call."""
-        address = photo_address(fetch_ref, self.code, api)
-        if address is None:
-            raise failed(ErrorType.STALE_REFERENCE, "The photo's address is not known; list the venue again.")
-        return Download(url=address)
+        return Download(url=known_address(fetch_ref, self.code, api))
 
     async def find_places(self, venue: Venue, api: Api, *, limit: int) -> list[Place]:
         """At most `limit` places (and 100) that may be the venue, HERE's best first."""
-        params = {"limit": str(min(max(limit, 1), MOST_PLACES)), "apiKey": _sent_key(api.settings)}
+        params = {"limit": str(min(max(limit, 1), MOST_PLACES)), "apiKey": _key(api.settings)}
         if venue.point is None:
             # /discover needs a point; /geocode knows places by name and city as well
             url = f"{api.base(GEOCODE_HOST)}/v1/geocode"
@@ -187,10 +183,5 @@ def _place(entry: Any) -> Place | None:
     )
 
 
-def _sent_key(settings: Settings) -> str:
-    # the real key has no business in the sandbox
-    return "sandbox" if settings.sandbox_url else _key(settings)
-
-
 def _key(settings: Settings) -> str:
-    return as_sent(settings.here_api_key)
+    return keys.sent(settings.here_api_key, settings)

@@ -26,10 +26,10 @@ def usable(read: Sequence[_Read | None], what: str, api: Api) -> list[_Read]:
     Raises Failed(bad_response) if there was something and none of it could be.
     """
     found = [each for each in read if each is not None]
-    if read and not found:
-        raise failed(ErrorType.BAD_RESPONSE, f"None of {what} can be used.")
     if len(found) < len(read):
         api.log.warning("left out %d of %s, which cannot be used", len(read) - len(found), what)
+    if read and not found:
+        raise failed(ErrorType.BAD_RESPONSE, f"None of {what} can be used.")
     return found
 
 

@@ -17,16 +17,17 @@ from typing import Any
 
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.failures import Failed, Failure, error_type_of_status, failed
-from ops_core.domain.places import PROVIDER_ID_SHAPES, Venue
+from ops_core.domain.places import Venue
 from ops_core.domain.redact import holds_secret
+from ops_core.providers import keys
 from ops_core.providers.found_places import found_place
 from ops_core.providers.guard import Guard
 from ops_core.providers.http import Api
-from ops_core.providers.keys import as_sent
 from ops_core.providers.lists import listed, usable
 from ops_core.providers.photo_address import photo_address, stood_for
 from ops_core.providers.reply import dig, in_full, mapping, pixels, text
 from ops_core.providers.source import Download, Photo, Place, PlaceKind
+from ops_core.providers.venue_ids import id_of
 from ops_core.settings import Settings
 
 HOST = "api.mapbox.com"
@@ -60,7 +61,7 @@ class Mapbox:
 
     def not_ready(self, settings: Settings) -> str | None:
         """Why it cannot be asked: no token."""
-        if settings.sandbox_url or _token(settings):
+        if _token(settings):
             return None
         return "Set VENUE_OPS_MAPBOX_ACCESS_TOKEN to ask Mapbox."
 
@@ -70,16 +71,14 @@ class Mapbox:
 
     def knows(self, venue: Venue) -> bool:
         """Whether the venue has a Mapbox id."""
-        return "mapbox" in venue.provider_ids
+        return self.id_key in venue.provider_ids
 
     async def list_photos(self, venue: Venue, api: Api, *, limit: int) -> list[Photo]:
         """At most `limit` photos, in Mapbox's order; one record of the month's quota."""
-        place_id = venue.provider_ids["mapbox"]
-        if not PROVIDER_ID_SHAPES["mapbox"].fullmatch(place_id):
-            raise failed(ErrorType.NOT_FOUND, "The venue's Mapbox id is malformed; correct it.")
+        place_id = id_of(venue, self.id_key, "Mapbox id")
         reply = await api.get_json(
             f"{api.base(HOST)}/places/v1/details/retrieve/{place_id}",
-            params={"access_token": _sent_token(api.settings)},
+            params={"access_token": _token(api.settings)},
             classify=classify,
         )
         entries = listed(_entries(reply), "Mapbox's record of the place")
@@ -99,7 +98,7 @@ class Mapbox:
             "q": words[:MOST_QUERY],
             "types": "poi,address",
             "limit": str(min(max(limit, 1), MOST_PLACES)),
-            "access_token": _sent_token(api.settings),
+            "access_token": _token(api.settings),
         }
         if venue.has_coordinates:
             params["proximity"] = f"{venue.longitude:.6f},{venue.latitude:.6f}"
@@ -233,10 +232,5 @@ def _place(feature: Any) -> Place | None:
     return replace(found, also_named=(preferred,))
 
 
-def _sent_token(settings: Settings) -> str:
-    # the real token has no business in the sandbox
-    return "sandbox" if settings.sandbox_url else _token(settings)
-
-
 def _token(settings: Settings) -> str:
-    return as_sent(settings.mapbox_access_token)
+    return keys.sent(settings.mapbox_access_token, settings)

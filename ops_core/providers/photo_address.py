@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ops_core.domain.failures import Failed
+from ops_core.domain.errors import ErrorType
+from ops_core.domain.failures import Failed, failed
 from ops_core.domain.providers import facts_of
 from ops_core.domain.redact import holds_secret
 from ops_core.providers.guard import check_url
@@ -31,6 +32,14 @@ def photo_address(value: Any, code: str, api: Api) -> str | None:
     if url.scheme != "https" or url.explicit_port is not None or not _is_host(url.host or "", code):
         return None
     return None if holds_secret(real) else address
+
+
+def known_address(given: Any, code: str, api: Api) -> str:
+    """The address of a photo as it was listed; raises Failed(stale_reference) if it is none."""
+    address = photo_address(given, code, api)
+    if address is None:
+        raise failed(ErrorType.STALE_REFERENCE, "The photo's address is not known; list the venue again.")
+    return address
 
 
 def stood_for(address: str, api: Api) -> str | None:

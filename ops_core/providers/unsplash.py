@@ -17,9 +17,10 @@ from yarl import URL
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.failures import Failure, error_type_of_status, failed
 from ops_core.domain.places import Venue
+from ops_core.providers import keys
 from ops_core.providers.http import Api
-from ops_core.providers.keys import as_sent
-from ops_core.providers.photo_address import photo_address
+from ops_core.providers.lists import each_once, listed, usable
+from ops_core.providers.photo_address import known_address, photo_address
 from ops_core.providers.reply import dig, items, name, pixels, text, web_url
 from ops_core.providers.source import Download, Photo
 from ops_core.settings import Settings
@@ -47,7 +48,7 @@ class Unsplash:
 
     def not_ready(self, settings: Settings) -> str | None:
         """Why it cannot be asked: no key."""
-        if settings.sandbox_url or _key(settings):
+        if _key(settings):
             return None
         return "Set VENUE_OPS_UNSPLASH_ACCESS_KEY to ask Unsplash."
 
@@ -67,27 +68,18 @@ class Unsplash:
             headers=_headers(api.settings),
             classify=classify,
         )
-        results = dig(reply, "results")
-        if not isinstance(results, list):
-            raise failed(ErrorType.BAD_RESPONSE, "Unsplash's search result is not in its documented form.")
+        results = listed(dig(reply, "results"), "Unsplash's search result")
         free = [entry for entry in results if not _is_paid(entry, api)]
-        photos: dict[str, Photo] = {}
-        for position, entry in enumerate(free):
-            if photo := _photo(entry, position, api):
-                photos.setdefault(photo.provider_ref, photo)
-        if free and not photos:
-            raise failed(ErrorType.BAD_RESPONSE, "None of the photos Unsplash listed has a usable address.")
-        if len(photos) < len(free):
-            api.log.warning("left out %d photos without a usable address", len(free) - len(photos))
-        return list(photos.values())[:limit]
+        photos = [_photo(entry, position, api) for position, entry in enumerate(free)]
+        return each_once(usable(photos, "the photos Unsplash listed", api))[:limit]
 
     async def resolve(self, provider_ref: str, fetch_ref: str | None, api: Api) -> Download:
         """The photo's own address; no call. Asked only where somebody decided to keep copies."""
-        return Download(url=_known_address(fetch_ref, api))
+        return Download(url=known_address(fetch_ref, self.code, api))
 
     async def report_use(self, provider_ref: str, fetch_ref: str | None, api: Api) -> None:
         """Tell Unsplash that the photo is used, as its rules demand; one call. Raises `Failed`."""
-        address = _known_address(fetch_ref, api)
+        address = known_address(fetch_ref, self.code, api)
         if not _ID.fullmatch(provider_ref):
             raise failed(ErrorType.NOT_FOUND, "The photo's id is not one of Unsplash.")
         seen_by = URL(address).query.get("ixid")
@@ -150,13 +142,6 @@ def _is_paid(entry: Any, api: Api) -> bool:
     return isinstance(address, str) and address.startswith(f"{api.base(PAID_HOST)}/")
 
 
-def _known_address(given: str | None, api: Api) -> str:
-    address = photo_address(given, Unsplash.code, api)
-    if address is None:
-        raise failed(ErrorType.STALE_REFERENCE, "The photo's address is not known; list the venue again.")
-    return address
-
-
 def _referred(link: Any, settings: Settings) -> str | None:
     """A link to Unsplash that says which application sent the visitor, as its rules demand."""
     address = web_url(link)
@@ -166,10 +151,8 @@ def _referred(link: Any, settings: Settings) -> str | None:
 
 
 def _headers(settings: Settings) -> dict[str, str]:
-    # the real key has no business in the sandbox
-    key = "sandbox" if settings.sandbox_url else _key(settings)
-    return {"Authorization": f"Client-ID {key}", "Accept-Version": "v1"}
+    return {"Authorization": f"Client-ID {_key(settings)}", "Accept-Version": "v1"}
 
 
 def _key(settings: Settings) -> str:
-    return as_sent(settings.unsplash_access_key)
+    return keys.sent(settings.unsplash_access_key, settings)

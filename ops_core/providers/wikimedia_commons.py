@@ -16,13 +16,14 @@ from typing import Any
 
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.failures import failed
-from ops_core.domain.places import PROVIDER_ID_SHAPES, Venue
+from ops_core.domain.places import Venue
 from ops_core.domain.redact import holds_secret
 from ops_core.providers import wikidata_search
 from ops_core.providers.http import Api
 from ops_core.providers.lists import each_once, listed, usable
 from ops_core.providers.reply import dig, first_link, pixels, plain, text, web_url
 from ops_core.providers.source import Download, Photo, Place
+from ops_core.providers.venue_ids import id_of
 from ops_core.providers.wikidata_claims import stated
 from ops_core.providers.wikidata_search import CODE, DATA_HOST
 from ops_core.providers.wikimedia_errors import classify
@@ -72,7 +73,7 @@ class WikimediaCommons:
         ids = venue.provider_ids
         found: list[Photo] = []
         if "wikidata" in ids:
-            found = await self._of_entity(ids["wikidata"], api, limit)
+            found = await self._of_entity(id_of(venue, "wikidata", "Wikidata id"), api, limit)
         if not found and "wikimedia_commons" in ids:
             found = await self._of_title(ids["wikimedia_commons"], api, limit)
         if not ids.keys() & {"wikidata", "wikimedia_commons"} and venue.has_coordinates:
@@ -107,8 +108,6 @@ class WikimediaCommons:
         return await wikidata_search.find(venue, api, limit=limit)
 
     async def _of_entity(self, entity: str, api: Api, limit: int) -> list[Photo]:
-        if not PROVIDER_ID_SHAPES["wikidata"].fullmatch(entity):
-            raise failed(ErrorType.NOT_FOUND, "The venue's Wikidata id is malformed; correct it.")
         found: list[Photo] = []
         titles = [f"File:{name}" for name in await _claims(entity, "P18", api)]
         if titles:

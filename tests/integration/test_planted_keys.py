@@ -211,7 +211,7 @@ def test_no_key_goes_to_a_browser_that_is_sent_on_to_a_photo(world: HostileWorld
         assert_clean(world, f"{answer.headers} {answer.body.decode()}")
     # some are shown; of others the provider gave no address that may be shown
     assert statuses[302] > 50
-    assert statuses[502] > 3
+    assert statuses[502] >= 3
     assert_clean(world, world.dump())
 
 

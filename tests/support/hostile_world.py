@@ -19,7 +19,7 @@ from ops_core.db import jobs, searches
 from ops_core.db.places import upsert_venues
 from ops_core.domain.access import Actor, Role
 from ops_core.domain.retries import Scope
-from ops_core.providers import foursquare, google_legacy, google_new, here, mapbox, unsplash
+from ops_core.providers import keys
 from ops_core.settings import Settings
 from ops_core.work import enrich, geocode, release, retry, uses
 from tests.support.dumped import rows_of_all_tables
@@ -182,13 +182,4 @@ def hostile_world(engine: Engine, folder: Path) -> Iterator[HostileWorld]:
 
 def send_real_keys(patch: pytest.MonkeyPatch) -> None:
     """Have every source send its real key to the sandbox, which it otherwise keeps to itself."""
-    for module, name in (
-        *((google_new, "key_of"), (google_legacy, "key_of"), (here, "_sent_key")),
-        *((mapbox, "_sent_token"), (foursquare, "_headers"), (unsplash, "_headers")),
-    ):
-        asked: Callable[[Settings], Any] = getattr(module, name)
-
-        def really(settings: Settings, asked: Callable[[Settings], Any] = asked) -> Any:
-            return asked(settings.model_copy(update={"sandbox_url": None}))
-
-        patch.setattr(module, name, really)
+    patch.setattr(keys, "sent", lambda secret, settings: keys.as_sent(secret))

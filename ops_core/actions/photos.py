@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 from ops_core.actions.outcomes import NotAllowed, Refused
 from ops_core.db import references
 from ops_core.domain.access import Actor, Role
+from ops_core.domain.errors import ErrorType
 from ops_core.domain.failures import Failed
 from ops_core.settings import get_settings
 from ops_core.work import showing
@@ -16,8 +17,9 @@ from ops_core.work.rate_limits import PutOff
 class NotShown(Refused):
     """The photo cannot be shown now; `again_in` are the seconds after which it may be, if that is known."""
 
-    def __init__(self, message: str, again_in: float | None = None) -> None:
+    def __init__(self, message: str, error_type: ErrorType, again_in: float | None = None) -> None:
         super().__init__(message)
+        self.error_type = error_type
         self.again_in = again_in
 
 
@@ -36,6 +38,8 @@ def photo_address(engine: Engine, image_id: int, *, actor: Actor) -> str | None:
     try:
         return showing.address(engine, get_settings(), shown)
     except PutOff as error:
-        raise NotShown("The provider's limit is used up; look again later.", error.seconds) from None
+        message = "The provider's limit is used up; look again later."
+        raise NotShown(message, ErrorType.RATE_LIMITED, error.seconds) from None
     except Failed as error:
-        raise NotShown(error.failure.detail, error.failure.retry_after) from None
+        failure = error.failure
+        raise NotShown(failure.detail, failure.error_type, failure.retry_after) from None

@@ -1,10 +1,11 @@
-"""The little that themes cannot say: margins, readable fine print, the orange of retry buttons."""
+"""The little that themes cannot say: margins, readable fine print, retry buttons, photos that do not load."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from ops_core.analytics import palette
+from ops_core.ui import stand_ins
 
 #: Keys of the buttons that order a retry for more than one row.
 ORANGE = ("retry_all", "retry_confirm")
@@ -26,5 +27,6 @@ def apply() -> None:
         .stMainBlockContainer {{ padding-left: {margin}; padding-right: {margin}; }}
         {buttons} {{ background: {fill}; border-color: {fill}; color: {theme.page}; }}
         {buttons.replace("disabled)", "disabled):hover")} {{ filter: brightness(0.92); color: {theme.page}; }}
+        {stand_ins.style(theme)}
         </style>"""
     )

@@ -97,13 +97,13 @@ async def _ask(engine: Engine, settings: Settings, shown: Reference, of_venue: _
     source = SOURCES.get(shown.provider)
     known = _provider(engine, shown.provider)
     if source is None or known is None:
-        raise failed(ErrorType.NOT_CONFIGURED, f"{shown.provider} is switched off or not known.")
+        raise failed(ErrorType.NOT_CONFIGURED, "Its provider is switched off or not known.")
     if known.paused_for:
-        raise failed(ErrorType.NOT_CONFIGURED, f"{shown.provider} is paused.")
+        raise failed(ErrorType.NOT_CONFIGURED, "Its provider is paused.")
     if reason := source.not_ready(settings):
         raise failed(ErrorType.NOT_CONFIGURED, reason)
     if PHOTOS not in known.capabilities:
-        raise failed(ErrorType.NOT_CONFIGURED, f"{shown.provider} is switched off for photos.")
+        raise failed(ErrorType.NOT_CONFIGURED, "Its provider is switched off for photos.")
     permits = Permits(engine, {shown.provider: known.limits}, PATIENCE)
     began = time.monotonic()
     async with Http(settings) as http:

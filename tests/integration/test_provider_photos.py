@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from threading import Thread
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
+from starlette.applications import Starlette
 
 from ops_core import actions
 from ops_core.domain.access import LOCAL, Actor, Role
+from ops_core.domain.errors import ErrorType
+from ops_core.domain.failures import failed
 from ops_core.providers.http import Api
 from ops_core.providers.registry import SOURCES
 from ops_core.providers.source import Download
 from ops_core.ui.provider_photos import photo_path
+from ops_core.ui.routes import own_routes
+from ops_core.ui.security import SecurityHeaders
+from ops_core.ui.stand_ins import POLICY
 from ops_core.work import enrich, showing
+from ops_core.work.first_start import sandbox_place_id
+from tests.support.asgi import Answer, ask
 from tests.support.console import Console, running_console
 from tests.support.system import System
 
@@ -24,18 +34,36 @@ pytestmark = pytest.mark.postgres
 GOOGLE, COMMONS = "google_places", "wikimedia_commons"
 
 
-@pytest.fixture
-def references(system: System) -> dict[str, list[int]]:
-    """The ids of one venue's images by provider, all of them references."""
+#: Providers whose photos have no address that may be kept, so that they are asked when one is shown,
+#: and what they know a venue of the sandbox by.
+ASKED = {
+    "google_places": sandbox_place_id("test 3"),
+    "foursquare": "5f95a0c1e4b0c0a1b2c3d4e2",
+    "here": "here:pds:place:616u33db-0123456789abcdef",
+}
+
+
+def referenced(system: System, **more_ids: str) -> dict[str, list[int]]:
+    """Of one venue whose photos are not copied, and which has these ids if given: its images by provider."""
     showing._venues.clear()
+    (venue_id,) = system.add_venues(4)[-1:]
     with system.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE providers SET rehosting = 'reference_only'")
-    job_ids = system.enqueue(system.add_venues(4)[-1:])
-    enrich.run(system.engine, system.settings, job_ids)
+        if more_ids:
+            new = "UPDATE venues SET provider_ids = %(ids)s WHERE id = %(id)s"
+            connection.exec_driver_sql(new, {"ids": json.dumps(more_ids), "id": venue_id})
+    enrich.run(system.engine, system.settings, system.enqueue([venue_id]))
     found: dict[str, list[int]] = {}
     for row in system.rows("SELECT id, provider FROM images WHERE state = 'referenced' ORDER BY position"):
         found.setdefault(row.provider, []).append(row.id)
     system.sandbox.reset()
+    return found
+
+
+@pytest.fixture
+def references(system: System) -> dict[str, list[int]]:
+    """The ids of one venue's images by provider, all of them references."""
+    found = referenced(system)
     assert len(found[GOOGLE]) > 1
     return found
 
@@ -95,14 +123,84 @@ def test_an_address_that_may_be_kept_asks_nobody(system: System, references: dic
     assert spent(system) == (0, 0)
 
 
-def test_what_keeps_a_photo_from_being_shown_is_said_where_it_would_have_stood(
+def said(image_id: int) -> tuple[Answer, str]:
+    """What a browser is answered, and what the drawing in it says."""
+    answer = ask(SecurityHeaders(Starlette(routes=own_routes())), photo_path(image_id))
+    assert answer.headers["content-type"] == "image/svg+xml"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-security-policy"] == POLICY
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    drawn = ElementTree.fromstring(answer.body)
+    return answer, " ".join(text.text or "" for text in drawn.iter("{http://www.w3.org/2000/svg}text"))
+
+
+@pytest.mark.parametrize("provider", ASKED)
+@pytest.mark.parametrize(
+    ("outage", "status", "words"),
+    [
+        (401, 502, "Key is refused An admin can correct it in the settings."),
+        (429, 503, "Limit is used up Look again in about 40 s."),
+        (503, 503, "Provider is away Look again in about 40 s."),
+        (500, 502, "Provider is away It does not answer well. Look again soon."),
+    ],
+)
+def test_what_a_provider_does_not_show_is_said_where_it_would_have_stood(
+    system: System, provider: str, outage: int, status: int, words: str
+) -> None:
+    references = referenced(system, **{provider: ASKED[provider]})
+    system.sandbox.set_faults(outages={provider: outage}, retry_after=40)
+    answer, found = said(references[provider][0])
+    assert (answer.status, found) == (status, words)
+    assert answer.headers.get("retry-after") == ("40" if status == 503 else None)
+
+
+@pytest.mark.parametrize("provider", ASKED)
+def test_a_photo_that_is_gone_or_whose_provider_rests_is_said_to_be_so(system: System, provider: str) -> None:
+    gone, other = referenced(system, **{provider: ASKED[provider]})[provider][:2]
+
+    def change(statement: str) -> None:
+        with system.engine.begin() as connection:
+            connection.exec_driver_sql(statement)
+        showing._venues.clear()
+
+    change(f"UPDATE images SET provider_ref = 'gone' WHERE id = {gone}")
+    answer, found = said(gone)
+    assert (answer.status, found) == (
+        404,
+        "Gone at its provider The provider does not list this photo any more.",
+    )
+    pause = "paused_until = now() + interval '1 hour', paused_reason = 't'"
+    change(f"UPDATE providers SET {pause} WHERE code = '{provider}'")
+    answer, found = said(other)
+    assert (answer.status, found) == (503, "Not asked now Its provider is paused.")
+    change(f"DELETE FROM images WHERE id = {gone}")
+    answer, found = said(gone)
+    assert (answer.status, found) == (404, "No such photo It is not shown from its provider any more.")
+
+
+def test_what_a_provider_says_is_text_in_the_drawing_and_nothing_else(
+    system: System, references: dict[str, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hostile(*_: Any, **__: Any) -> Any:
+        raise failed(ErrorType.FORBIDDEN, "<script>alert(1)</script> & \x1b[31m\ud800 ]]>")
+
+    monkeypatch.setattr(SOURCES[GOOGLE], "list_photos", hostile)
+    answer, found = said(references[GOOGLE][0])
+    assert answer.status == 502
+    assert found == "Provider refuses <script>alert(1)</script> & [31m ]]>"
+    assert b"<script" not in answer.body
+
+
+def test_the_console_says_why_it_sends_a_browser_nowhere(
     system: System, console: Console, references: dict[str, list[int]]
 ) -> None:
     system.sandbox.set_faults(outages={GOOGLE: 403})
     answer, body = console.ask(photo_path(references[GOOGLE][0]))
     assert (answer.status, answer.headers["Content-Type"]) == (502, "image/svg+xml")
     assert b"Google" in body
-    assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert answer.headers.get_all("Content-Security-Policy") == [POLICY]
+    assert answer.headers.get_all("X-Content-Type-Options") == ["nosniff"]
     assert console.ask(photo_path(10**9))[0].status == 404
 
 

@@ -6,6 +6,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from urllib.parse import urlencode
 
 
 class Rehosting(StrEnum):
@@ -135,7 +136,8 @@ class ProviderFacts:
     keeps_address: bool = False  #: Whether a photo's address may be kept; if not, it is asked for when shown.
     illustrative: bool = False  #: Stock photos: not of the venue.
     free: bool = False  #: It takes no money from anybody.
-    credit: tuple[str, str] | None = None  #: Words and link to show beside every photo of it.
+    credit: tuple[str, str] | None = None  #: Words and link to show beside every photo of it: `credit_of`.
+    wants_sender: bool = False  #: Links to it must say which application sends the visitor.
     #: Days for which names, addresses and coordinates of places that a search found are kept; None: for ever.
     search_details_days: int | None = USUAL_DETAILS_DAYS
     limits_search_details: bool = False  #: Whether that is what its terms say, and not our caution.
@@ -175,7 +177,8 @@ FACTS: Mapping[str, ProviderFacts] = {
         keeps_address=True,
         illustrative=True,
         free=True,
-        credit=("Unsplash", "https://unsplash.com"),
+        credit=("Unsplash", "https://unsplash.com/"),
+        wants_sender=True,
     ),
 }
 
@@ -183,6 +186,20 @@ FACTS: Mapping[str, ProviderFacts] = {
 def facts_of(code: str) -> ProviderFacts:
     """The facts of the provider `code`; one that is not known has none."""
     return FACTS.get(code, ProviderFacts())
+
+
+def credit_of(code: str, *, sender: str) -> tuple[str, str] | None:
+    """Words and link to show beside every photo of the provider `code`; `sender` is who shows it."""
+    facts = facts_of(code)
+    if facts.credit is None or not facts.wants_sender:
+        return facts.credit
+    words, address = facts.credit
+    return words, f"{address}?{urlencode(referral(sender))}"
+
+
+def referral(sender: str) -> dict[str, str]:
+    """What links to a provider that `wants_sender` carry."""
+    return {"utm_source": sender, "utm_medium": "referral"}
 
 
 def why_details_go(code: str, name: str) -> str:

@@ -17,6 +17,7 @@ from yarl import URL
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.failures import Failure, error_type_of_status, failed
 from ops_core.domain.places import Venue
+from ops_core.domain.providers import referral
 from ops_core.providers import keys
 from ops_core.providers.http import Api
 from ops_core.providers.lists import each_once, listed, usable
@@ -147,7 +148,7 @@ def _referred(link: Any, settings: Settings) -> str | None:
     address = web_url(link)
     if address is None:
         return None
-    return str(URL(address).update_query(utm_source=settings.unsplash_app_name, utm_medium="referral"))
+    return str(URL(address).update_query(referral(settings.unsplash_app_name)))
 
 
 def _headers(settings: Settings) -> dict[str, str]:

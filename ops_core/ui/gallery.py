@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 import streamlit as st
 
-from ops_core.domain.providers import facts_of
+from ops_core.domain.providers import credit_of
 from ops_core.settings import get_settings
 from ops_core.storage.registry import behind_console
 from ops_core.ui import badges, cached_detail
@@ -139,7 +139,7 @@ def _address(url: str) -> str:
 def _credit(image: Mapping[str, Any]) -> str:
     maker = link(image["attribution"], image["attribution_url"]) if image["attribution"] else ""
     terms = link(image["license"], image["license_url"]) if image["license"] else ""
-    credit = facts_of(image["provider"]).credit
+    credit = credit_of(image["provider"], sender=get_settings().unsplash_app_name)
     if credit and credit[0] == image["attribution"] and not image["attribution_url"]:
         maker = ""  # the credit says the same, with its link
     given = [part for part in (maker, terms, link(*credit) if credit else "") if part]

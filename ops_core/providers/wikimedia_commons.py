@@ -38,6 +38,9 @@ THUMBNAIL_WIDTHS = (20, 40, 60, 120, 250, 330, 500, 960, 1280, 1920, 3840)
 #: Most titles one call may name.
 MOST_TITLES = 50
 
+#: Parts of one category that are read: those that begin with drawings and books are rare.
+MOST_PARTS = 3
+
 #: Metres around a venue's coordinates in which photos are taken to show it.
 RADIUS = 100
 
@@ -45,6 +48,7 @@ _PHOTO_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif")
 _TITLE = re.compile(r"File:[^#<>\[\]|{}]{1,240}")
 _CATEGORY = re.compile(r"Category:[^#<>\[\]|{}]{1,240}")
 _ADDRESS = re.compile(r"[\x21-\x7e]{1,2000}")
+_WORD = re.compile(r"[^\x00-\x1f\ud800-\udfff]{1,1000}")
 
 
 class WikimediaCommons:
@@ -77,7 +81,7 @@ class WikimediaCommons:
         if not found and "wikimedia_commons" in ids:
             found = await self._of_title(ids["wikimedia_commons"], api, limit)
         if not ids.keys() & {"wikidata", "wikimedia_commons"} and venue.has_coordinates:
-            found = await _files(
+            found, _ = await _files(
                 api,
                 {
                     "generator": "geosearch",
@@ -95,7 +99,7 @@ class WikimediaCommons:
         if address is None:
             if not _TITLE.fullmatch(provider_ref):
                 raise failed(ErrorType.NOT_FOUND, "The photo's title is not one of Wikimedia Commons.")
-            found = await _files(api, {"titles": provider_ref, "redirects": "1"})
+            found, _ = await _files(api, {"titles": provider_ref, "redirects": "1"})
             if not found:
                 raise failed(ErrorType.NOT_FOUND, "Wikimedia Commons has no such photo any more.")
             address = found[0].fetch_ref
@@ -150,25 +154,30 @@ async def _titled(titles: Iterable[str], api: Api) -> list[Photo]:
     asked = [title for title in dict.fromkeys(tidy) if _TITLE.fullmatch(title)][:MOST_TITLES]
     if not asked:
         return []
-    found = await _files(api, {"titles": "|".join(asked), "redirects": "1"})
+    found, _ = await _files(api, {"titles": "|".join(asked), "redirects": "1"})
     order = {title.casefold(): place for place, title in enumerate(asked)}
     return sorted(found, key=lambda photo: order.get(photo.provider_ref.casefold(), len(order)))
 
 
 async def _members(category: str, api: Api, limit: int) -> list[Photo]:
-    return await _files(
-        api,
-        {
-            "generator": "categorymembers",
-            "gcmtitle": category,
-            "gcmtype": "file",
-            "gcmlimit": _more_than(limit),
-        },
-    )
+    which = {
+        "generator": "categorymembers",
+        "gcmtitle": category,
+        "gcmtype": "file",
+        "gcmlimit": _more_than(limit),
+    }
+    found: list[Photo] = []
+    following: dict[str, str] = {}
+    for _ in range(MOST_PARTS):
+        photos, following = await _files(api, which | following)
+        found += photos
+        if len(found) >= limit or not following:
+            break
+    return found
 
 
-async def _files(api: Api, which: dict[str, str]) -> list[Photo]:
-    """The photos a query finds; files that are not photos are left out."""
+async def _files(api: Api, which: dict[str, str]) -> tuple[list[Photo], dict[str, str]]:
+    """The photos a query finds, and what asks for the next ones; files that are not photos are left out."""
     reply = await api.get_json(
         f"{api.base(API_HOST)}/w/api.php",
         params={
@@ -187,7 +196,15 @@ async def _files(api: Api, which: dict[str, str]) -> list[Photo]:
     held = reply.get("query", {"pages": []}) if isinstance(reply, Mapping) else None
     pages = sorted(listed(dig(held, "pages"), "The reply of Wikimedia Commons"), key=_index)
     photos = [page for page in pages if dig(page, "imageinfo", 0, "mime") in _PHOTO_TYPES]
-    return usable([_photo(page, api) for page in photos], "the photos Wikimedia Commons listed", api)
+    found = usable([_photo(page, api) for page in photos], "the photos Wikimedia Commons listed", api)
+    return found, _following(reply)
+
+
+def _following(reply: Any) -> dict[str, str]:
+    """What asks for the next part of a category; empty if there is none."""
+    given = {name: dig(reply, "continue", name) for name in ("gcmcontinue", "continue")}
+    words = {name: word for name, word in given.items() if isinstance(word, str) and _WORD.fullmatch(word)}
+    return words if "gcmcontinue" in words else {}
 
 
 def _index(page: Any) -> float:

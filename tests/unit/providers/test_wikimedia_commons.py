@@ -266,6 +266,49 @@ def test_a_category_in_no_form_of_commons_does_not_cost_the_picture() -> None:
     assert len(world.seen) == 3
 
 
+def category_in_parts(*parts: list[tuple[str, str]]) -> Any:
+    """A category whose members (title, type) come part by part."""
+
+    def reply(request: web.Request) -> dict[str, Any]:
+        part = int(request.query.get("gcmcontinue", "0"))
+        assert request.query.get("continue", "") == ("gcmcontinue||" if part else "")
+        pages = [commons_page(request, title, mime) for title, mime in parts[part]]
+        more = {"continue": {"gcmcontinue": str(part + 1), "continue": "gcmcontinue||", "action": "edit"}}
+        assert request.query["action"] == "query"
+        return {"query": {"pages": pages}, **(more if part + 1 < len(parts) else {})}
+
+    return reply
+
+
+CATEGORY = Case("wikimedia_commons", venue_with(wikimedia_commons="Category:A"), {}, "", {})
+PLANS = [(f"File:Plan {number}.svg", "image/svg+xml") for number in range(20)]
+
+
+def test_a_category_that_begins_with_drawings_is_read_on_until_there_are_photos_enough() -> None:
+    photos = [(f"File:{name}.jpg", "image/jpeg") for name in "ABC"]
+    found, world, permits = listing(CATEGORY, {COMMONS: category_in_parts(PLANS, photos, PLANS)}, limit=3)
+    assert [photo.provider_ref for photo in found] == ["File:A.jpg", "File:B.jpg", "File:C.jpg"]
+    assert [photo.position for photo in found] == [0, 1, 2]
+    assert len(world.seen) == len(permits.taken) == 2
+
+
+def test_a_category_of_nothing_but_drawings_is_not_read_for_ever() -> None:
+    found, world, _ = listing(CATEGORY, {COMMONS: category_in_parts(*[PLANS] * 9)})
+    assert found == []
+    assert len(world.seen) == 3
+
+
+@pytest.mark.parametrize(
+    "odd", [None, 5, [], {}, {"gcmcontinue": 5}, {"gcmcontinue": "x" * 5000}, {"action": "edit"}]
+)
+def test_a_part_that_names_no_next_one_is_the_last(odd: Any) -> None:
+    def reply(request: web.Request) -> dict[str, Any]:
+        return {"query": {"pages": [commons_page(request, "File:A.jpg")]}, "continue": odd}
+
+    found, world, _ = listing(CATEGORY, {COMMONS: reply})
+    assert len(found) == len(world.seen) == 1
+
+
 def test_a_list_of_photos_whose_titles_are_odd_is_a_bad_response_rather_than_no_images() -> None:
     def reply(request: web.Request) -> dict[str, Any]:
         return {"query": {"pages": [commons_page(request, "File:A?key=leaked-secret")]}}

@@ -11,6 +11,10 @@ _USUAL_PORTS = {"http": 80, "https": 443}
 #: Plain enough to be joined with a key, and to stand in a header.
 _PLAIN = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(?::[0-9]+)?(?:/[A-Za-z0-9._~%-]+)*")
 
+#: A name or an IP address; and all that an address may be made of.
+_HOST = re.compile(r"[A-Za-z0-9._-]*[A-Za-z0-9]|[0-9A-Fa-f:.]*[0-9A-Fa-f:]")
+_VISIBLE = re.compile(r"[!-~]+")
+
 _PASSWORD = re.compile(r"[a-z0-9.+-]+://[^:@/]*:([^@]+)@", re.IGNORECASE)
 _PLAIN_WORD = re.compile(r"[a-z]+")
 
@@ -87,7 +91,9 @@ def _web_address(url: str) -> tuple[str, str] | None:
         host, port = parts.hostname, parts.port
     except ValueError:
         return None
-    if parts.scheme not in _USUAL_PORTS or not host or "@" in parts.netloc or not url.isascii():
+    if parts.scheme not in _USUAL_PORTS or not host or "@" in parts.netloc:
+        return None
+    if not _VISIBLE.fullmatch(url) or not _HOST.fullmatch(host):
         return None
     shown = f"[{host}]" if ":" in host else host
     number = "" if port in (None, _USUAL_PORTS[parts.scheme]) else f":{port}"

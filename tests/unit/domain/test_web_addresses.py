@@ -40,6 +40,12 @@ def test_an_origin_is_written_as_browsers_write_it(url, as_browsers_write_it):
         "https://console.example.org:port",
         "https://[::1",
         "https://münchen.example",
+        "https://console example.org",
+        'https://console".example.org',
+        "https://console;example.org",
+        "https://console%2f.example.org",
+        "https://.",
+        "https://console.example.org/\n",
     ],
 )
 def test_what_is_more_or_less_than_an_origin_is_refused(url):
@@ -65,6 +71,19 @@ def test_what_is_taken_for_an_origin_stays_what_it_is(start, rest):
 )
 def test_metadata_may_come_over_https_or_from_this_machine(url):
     assert metadata_url(url) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://<b>.example.org/.well-known/openid-configuration",
+        "https://id.example.org/.well-known/openid configuration",
+        "https://id.example.org/.well-known/openid-configuration\n",
+    ],
+)
+def test_metadata_is_fetched_from_nothing_that_only_looks_like_an_address(url):
+    with pytest.raises(ValueError, match="must look like"):
+        metadata_url(url)
 
 
 def test_metadata_may_not_come_over_the_network_in_the_open():

@@ -46,8 +46,10 @@ class EmbeddedPostgres(Part):
     ready_seconds = 600.0  # recovery after a crash may take minutes, and stopping it would only begin it anew
     stop_signals = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0))
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, **settings: str) -> None:
+        """`settings` are parameters of the server that are to differ from ours."""
         super().__init__(data_dir.absolute() / "logs" / "postgresql.log")
+        self._settings = settings
         self.version = postgres_version()
         self._wanted = data_dir.absolute() / "postgres"
         self._lock: FolderLock | None = None
@@ -77,7 +79,7 @@ class EmbeddedPostgres(Part):
         else:
             _create(cluster, programs, account)
         self._socket = socket_folder(folder, ".s.PGSQL.5432.lock", account)
-        options = _SETTINGS | {"unix_socket_directories": str(self._socket)}
+        options = _SETTINGS | self._settings | {"unix_socket_directories": str(self._socket)}
         command: list[str | Path] = [programs / "postgres", "-D", cluster]
         command += [item for name, value in options.items() for item in ("-c", f"{name}={value}")]
         self.spawn(command, env=_ENV, when_orphaned=signal.SIGINT, account=account)

@@ -23,7 +23,8 @@ class TestServer:
     __test__ = False
 
     def __init__(self, folder: Path) -> None:
-        self.server = EmbeddedPostgres(folder)
+        # a test kills processes, never the machine: nothing is lost that did not reach the disk
+        self.server = EmbeddedPostgres(folder, fsync="off", full_page_writes="off")
         self.server.start()
         self._run(f'CREATE DATABASE "{_TEMPLATE}"')
         migrate.upgrade(self.url_of(_TEMPLATE))

@@ -57,6 +57,7 @@ def test_a_photo_is_marked_when_it_is_new_and_never_again(connection: Connection
     use = uses.oldest(connection, UNSPLASH)
     assert use is not None
     assert (use.image_id, use.city_id, use.provider_ref) == (image_id, venue.city_id, "a")
+    assert use.overdue == pytest.approx((datetime.now(UTC) - NOW).total_seconds(), abs=30)
     listed(connection, venue, "a", report_due_at=NOW - timedelta(days=1))
     assert connection.scalar(text("SELECT report_due_at FROM images")) == NOW
 
@@ -74,7 +75,7 @@ def test_the_oldest_is_reported_first_and_what_was_put_off_comes_after_the_other
         listed(connection, venue, ref, report_due_at=NOW - timedelta(minutes=ago))
         for ref, ago in (("a", 1), ("b", 3), ("c", 2))
     ]
-    listed(connection, venue, "later", report_due_at=NOW + timedelta(hours=1))
+    listed(connection, venue, "later", report_due_at=datetime.now(UTC) + timedelta(hours=1))
     listed(connection, venue, "other", provider=HERE, report_due_at=NOW - timedelta(days=1))
     order = []
     while use := uses.oldest(connection, UNSPLASH):

@@ -99,6 +99,17 @@ def test_a_job_waits_for_no_report(unsplash: System) -> None:
     assert (line.status, line.calls) == ("success", 1)
 
 
+def test_a_report_that_is_late_waits_for_a_permit_as_a_listing_does(unsplash: System) -> None:
+    change(unsplash, "UPDATE providers SET per_minute = 12")  # one call in five seconds
+    refs = enriched(unsplash)
+    report(unsplash)
+    assert told(unsplash) == Counter()
+    change(unsplash, "UPDATE images SET report_due_at = now() - interval '2 hours'")
+    report(unsplash)
+    assert set(told(unsplash)) < set(refs)
+    assert marked(unsplash) == len(refs) - sum(told(unsplash).values()) < len(refs)
+
+
 @pytest.mark.parametrize("copied", [False, True])
 def test_each_use_is_reported_once_however_often_the_venue_is_listed(unsplash: System, copied: bool) -> None:
     if copied:

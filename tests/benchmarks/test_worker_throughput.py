@@ -66,11 +66,6 @@ def test_images_per_second_beside_a_bare_client(system: System, tmp_path: Path, 
     for name in ("STALL_TIMEOUT", "DOWNLOAD_TIMEOUT", "PROVIDER_TIMEOUT"):
         system.env[f"VENUE_OPS_{name}"] = "60"
     system.add_venues(VENUES)
-    with system.engine.begin() as connection:
-        # a provider that can be asked has its share of the downloads, also while no venue has an id there
-        connection.exec_driver_sql(
-            "UPDATE providers SET active = code IN ('google_places', 'wikimedia_commons')"
-        )
     system.start_worker()
     bare(system, tmp_path / "warm-up")  # the sandbox draws every picture once
     system.sandbox.set_faults(delay=delay)

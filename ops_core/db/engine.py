@@ -33,6 +33,8 @@ def make_engine(url: str, *, pool_size: int = 8) -> Engine:
         max_overflow=4,
         pool_pre_ping=True,
         pool_timeout=10,
+        # what providers said of places and photos does not belong in a log, where nobody drops it again
+        hide_parameters=True,
         connect_args={
             "connect_timeout": 5,
             "options": (

@@ -23,6 +23,7 @@ class Use:
     city_id: int
     provider_ref: str
     fetch_ref: str | None
+    overdue: float  #: Seconds since its report was due.
 
 
 def due(connection: Connection, providers: Collection[str]) -> list[str]:
@@ -39,7 +40,8 @@ def oldest(connection: Connection, provider: str) -> Use | None:
     row = (
         connection.execute(
             text(f"""
-                SELECT images.id AS image_id, venues.city_id, provider_ref, fetch_ref
+                SELECT images.id AS image_id, venues.city_id, provider_ref, fetch_ref,
+                    extract(epoch FROM now() - report_due_at)::float8 AS overdue
                 FROM images JOIN venues ON venues.id = images.venue_id
                 WHERE provider = :provider AND {_DUE} ORDER BY report_due_at, images.id LIMIT 1
             """),

@@ -3,7 +3,7 @@
 Nothing waits for these reports: enrichments mark photos, and workers report them in short rounds that the
 dispatcher asks for. A round uses permits that are free when it asks. A listing that must wait comes back
 when its permit is due and finds no round at work most of the time, so listings go first, and reports
-have what they leave.
+have what they leave. Where listings leave nothing, reports that are late wait as long as these do.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 #: Longest wait for a permit, seconds: enough for 5,000 calls an hour, far too short for 50.
 PATIENCE = 1.0
+#: Seconds after which a report that is due is late.
+LATE = 3600.0
 #: Seconds after which a round makes no further report: it keeps a worker's process from jobs.
 ROUND_SECONDS = 5.0
 #: Seconds until a report that could not be made is made again, behind those of other photos.
@@ -79,12 +81,18 @@ async def _round(engine: Engine, settings: Settings, is_stopping: Callable[[], b
         if _may_be_told(code, active) and SOURCES[code].not_ready(settings) is None
     ]
     async with Http(settings) as http:
-        rounds = [_tell(engine, http, reporter, provider) for reporter, provider in told]
+        rounds = [_tell(engine, settings, http, reporter, provider) for reporter, provider in told]
         await run_until_stopped(rounds, is_stopping)
 
 
-async def _tell(engine: Engine, http: Http, reporter: UseReporter, provider: ActiveProvider) -> None:
-    permits = Permits(engine, {provider.code: provider.limits}, PATIENCE)
+async def _tell(
+    engine: Engine, settings: Settings, http: Http, reporter: UseReporter, provider: ActiveProvider
+) -> None:
+    use = await asyncio.to_thread(_oldest, engine, provider.code)
+    if use is None:
+        return
+    patience = PATIENCE if use.overdue < LATE else settings.permit_wait
+    permits = Permits(engine, {provider.code: provider.limits}, patience)
 
     async def permit(code: str) -> None:
         # a report that needs no call must not be the probe that a breaker waits for
@@ -92,10 +100,7 @@ async def _tell(engine: Engine, http: Http, reporter: UseReporter, provider: Act
         await permits(code)
 
     until = time.monotonic() + ROUND_SECONDS
-    while time.monotonic() < until:
-        use = await asyncio.to_thread(_oldest, engine, provider.code)
-        if use is None:
-            return
+    while use is not None and time.monotonic() < until:
         api = http.api(provider.code, permit)
         began = time.monotonic()
         try:
@@ -105,13 +110,13 @@ async def _tell(engine: Engine, http: Http, reporter: UseReporter, provider: Act
             return
         took = time.monotonic() - began
         await asyncio.to_thread(_keep, engine, use, provider, failure, api.calls, took)
-        if not api.calls:
-            continue
-        await permits.note(provider.code, failure)
-        if failure and failure.error_type is ErrorType.RATE_LIMITED and failure.retry_after:
-            await permits.block(provider.code, failure.retry_after)
-        if not is_settled(failure):
-            return  # the next one would likely end like it
+        if api.calls:
+            await permits.note(provider.code, failure)
+            if failure and failure.error_type is ErrorType.RATE_LIMITED and failure.retry_after:
+                await permits.block(provider.code, failure.retry_after)
+            if not is_settled(failure):
+                return  # the next one would likely end like it
+        use = await asyncio.to_thread(_oldest, engine, provider.code)
 
 
 async def _report(reporter: UseReporter, use: Use, api: Api) -> Failure | None:

@@ -7,11 +7,11 @@ committed before the first download, and a job ends only when none of its images
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from ops_core.db import discovered, images, job_providers, jobs, places
 from ops_core.db.jobs import ClaimedJob, JobResult
@@ -24,28 +24,15 @@ from ops_core.domain.quality import choose, quality_score
 from ops_core.providers.registry import SOURCES
 from ops_core.providers.source import Photo, UseReporter
 from ops_core.settings import Settings
-from ops_core.work import job_runs, report, upload
+from ops_core.work import report, upload
 from ops_core.work.discover import Discovery, discover
 from ops_core.work.job_runs import IN_OTHER_HANDS, TakenOver, TryAgain
 from ops_core.work.rate_limits import PutOff
 from ops_core.work.session import Session
 
 
-def run(
-    engine: Engine,
-    settings: Settings,
-    job_ids: Sequence[int],
-    *,
-    is_stopping: Callable[[], bool] = lambda: False,
-) -> int:
-    """Run those of the enrichment jobs `job_ids` that are due and free; how many that were.
-
-    When `is_stopping` becomes true, what is not done within `STOP_GRACE` seconds is given back.
-    """
-    return job_runs.run(engine, settings, job_ids, _enrich, _discard, is_stopping)
-
-
-async def _enrich(session: Session, job: ClaimedJob) -> None:
+async def run(session: Session, job: ClaimedJob) -> None:
+    """Work one enrichment off. Raises `PutOff`, `TryAgain` and `TakenOver`."""
     context = await asyncio.to_thread(_venue, session, job)
     if context is None:
         await asyncio.to_thread(_finish_without_venue, session, job)
@@ -190,7 +177,7 @@ def _finish(session: Session, job: ClaimedJob, context: VenueContext, image_ids:
             places.mark_checked(connection, context.id, facts.now)
 
 
-def _discard(session: Session, job: ClaimedJob, error: str) -> None:
+def discard(session: Session, job: ClaimedJob, error: str) -> None:
     """End a job that cannot go on, with what it did until then."""
     with session.engine.begin() as connection:
         context = places.venue_context(connection, job.venue_id) if job.venue_id else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from ops_core.db import job_providers, jobs, matches, places, searches
 from ops_core.db.job_providers import ProviderResult
@@ -27,7 +27,7 @@ from ops_core.providers.http import Api
 from ops_core.providers.registry import SOURCES
 from ops_core.providers.source import Place, PlaceFinder
 from ops_core.settings import Settings
-from ops_core.work import job_runs, report, search_report
+from ops_core.work import report, search_report
 from ops_core.work.asking import Asked, ask_all
 from ops_core.work.job_runs import IN_OTHER_HANDS, TakenOver, TryAgain
 from ops_core.work.rate_limits import PutOff
@@ -56,20 +56,6 @@ class _Plan:
     left: list[ProviderResult] = field(default_factory=list)
 
 
-def run(
-    engine: Engine,
-    settings: Settings,
-    job_ids: Sequence[int],
-    *,
-    is_stopping: Callable[[], bool] = lambda: False,
-) -> int:
-    """Run those of the searches `job_ids` that are due and free; how many that were.
-
-    When `is_stopping` becomes true, what is not done within `STOP_GRACE` seconds is given back.
-    """
-    return job_runs.run(engine, settings, job_ids, _geocode, _discard, is_stopping)
-
-
 def finder(code: str) -> PlaceFinder | None:
     """The source of that provider, if it can find venues."""
     source = SOURCES.get(code)
@@ -93,7 +79,8 @@ def why_not_searchable(active: Collection[str], settings: Settings) -> list[str]
     return [why for why in whys if why is not None]
 
 
-async def _geocode(session: Session, job: ClaimedJob) -> None:
+async def run(session: Session, job: ClaimedJob) -> None:
+    """Work one search off. Raises `PutOff`, `TryAgain` and `TakenOver`."""
     context = await asyncio.to_thread(_venue, session, job)
     if context is None:
         await asyncio.to_thread(_finish_without_venue, session, job)
@@ -260,7 +247,7 @@ def _write_end(connection: Connection, facts: search_report.Facts) -> None:
         raise TakenOver
 
 
-def _discard(session: Session, job: ClaimedJob, error: str) -> None:
+def discard(session: Session, job: ClaimedJob, error: str) -> None:
     """End a job that cannot go on, with what it did until then."""
     with session.engine.begin() as connection:
         facts = _facts(connection, job, _context(connection, job))

@@ -1,4 +1,4 @@
-"""Running the jobs of one message side by side, each to an end: done, put off, tried again or discarded."""
+"""Claimed jobs, each run to an end: done, put off, tried again or discarded."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from ops_core.db import jobs
 from ops_core.db.engine import is_unavailable
 from ops_core.db.jobs import ClaimedJob
 from ops_core.domain.freshness import backoff
-from ops_core.settings import Settings
 from ops_core.work.rate_limits import PutOff
-from ops_core.work.session import Session, open_session, run_until_stopped
+from ops_core.work.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -41,37 +39,6 @@ class Discard(Protocol):
 
 #: Runs one claimed job to its end. May raise `PutOff`, `TryAgain` and `TakenOver`.
 Work = Callable[[Session, ClaimedJob], Coroutine[Any, Any, None]]
-
-
-def run(
-    engine: Engine,
-    settings: Settings,
-    job_ids: Sequence[int],
-    work: Work,
-    discard: Discard,
-    is_stopping: Callable[[], bool],
-) -> int:
-    """Do `work` for those of `job_ids` that are due and free; how many that were.
-
-    When `is_stopping` becomes true, what is not done within `STOP_GRACE` seconds is given back.
-    """
-    return asyncio.run(_run(engine, settings, list(job_ids), work, discard, is_stopping))
-
-
-async def _run(
-    engine: Engine,
-    settings: Settings,
-    job_ids: list[int],
-    work: Work,
-    discard: Discard,
-    is_stopping: Callable[[], bool],
-) -> int:
-    if is_stopping():
-        return 0
-    async with open_session(engine, settings) as session:
-        claimed = await asyncio.to_thread(claim, session, job_ids)
-        await run_until_stopped([run_one(session, job, work, discard) for job in claimed], is_stopping)
-    return len(claimed)
 
 
 async def run_one(session: Session, job: ClaimedJob, work: Work, discard: Discard) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from ops_core.db import job_providers, jobs, places, retries
 from ops_core.db.job_providers import JobTry, ProviderResult
@@ -25,8 +25,7 @@ from ops_core.domain.jobs import ProviderStatus
 from ops_core.domain.retries import ItemState, RequestState
 from ops_core.domain.retry_plan import ItemEnd, SkipReason, item_end, retried_in_words
 from ops_core.providers.registry import SOURCES
-from ops_core.settings import Settings
-from ops_core.work import job_runs, report, upload
+from ops_core.work import report, upload
 from ops_core.work.job_runs import IN_OTHER_HANDS, TakenOver
 from ops_core.work.rate_limits import PutOff
 from ops_core.work.session import Session, askable
@@ -34,21 +33,8 @@ from ops_core.work.session import Session, askable
 _TRIED = (ItemState.UPLOADED, ItemState.FAILED)
 
 
-def run(
-    engine: Engine,
-    settings: Settings,
-    job_ids: Sequence[int],
-    *,
-    is_stopping: Callable[[], bool] = lambda: False,
-) -> int:
-    """Run those of the retry jobs `job_ids` that are due and free; how many that were.
-
-    When `is_stopping` becomes true, what is not done within `STOP_GRACE` seconds is given back.
-    """
-    return job_runs.run(engine, settings, job_ids, _retry, _discard, is_stopping)
-
-
-async def _retry(session: Session, job: ClaimedJob) -> None:
+async def run(session: Session, job: ClaimedJob) -> None:
+    """Work off one job of a retry. Raises `PutOff` and `TakenOver`."""
     image_ids = await asyncio.to_thread(_begin, session, job)
     if image_ids is None:
         return
@@ -118,7 +104,7 @@ def _finish(
     return None
 
 
-def _discard(session: Session, job: ClaimedJob, error: str) -> None:
+def discard(session: Session, job: ClaimedJob, error: str) -> None:
     """End a job that cannot go on, with what it did until then; what it did not reach is skipped."""
     with session.engine.begin() as connection:
         retries.hold(connection, _request_id(job))

@@ -28,9 +28,9 @@ log = logging.getLogger(__name__)
 
 #: The kinds of which a session runs many at once: how one is worked off, and ended when it cannot go on.
 KINDS: Mapping[JobKind, tuple[Work, Discard]] = {
-    JobKind.ENRICHMENT: (enrich._enrich, enrich._discard),
-    JobKind.RETRY: (retry._retry, retry._discard),
-    JobKind.GEOCODING: (geocode._geocode, geocode._discard),
+    JobKind.ENRICHMENT: (enrich.run, enrich.discard),
+    JobKind.RETRY: (retry.run, retry.discard),
+    JobKind.GEOCODING: (geocode.run, geocode.discard),
 }
 
 #: Seconds for which a session takes on work.

@@ -12,9 +12,10 @@ from playwright.sync_api import expect
 
 from ops_core.analytics import palette
 from ops_core.ui.provider_photos import PATH
-from ops_core.work import enrich, showing
+from ops_core.work import showing
 from tests.support.browser import Tab
 from tests.support.console import running_console
+from tests.support.given_jobs import run_given
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.postgres]
@@ -27,7 +28,7 @@ def enriched(system, venue_id, provider="google_places"):
         connection.exec_driver_sql("UPDATE providers SET active = (code = %s)", (provider,))
     (job_id,) = system.enqueue([venue_id])
     with ThreadPoolExecutor(1) as aside:  # the browser keeps an event loop running in this thread
-        aside.submit(enrich.run, system.engine, system.settings, [job_id]).result()
+        aside.submit(run_given, system.engine, system.settings, [job_id]).result()
     showing._venues.clear()
     return job_id
 

@@ -19,8 +19,8 @@ from ops_core.domain.access import Actor, Role
 from ops_core.domain.retries import RequestState, Scope
 from ops_core.embedded.valkey import EmbeddedValkey
 from ops_core.sandbox.faults import Fault
-from ops_core.work import enrich
 from tests.integration.worker.test_enrichment import let_all_be_tried_now
+from tests.support.given_jobs import run_given
 from tests.support.postgres import TestServer
 from tests.support.system import Running, System
 from tests.support.waiting import wait_until
@@ -56,7 +56,7 @@ def failed(system: System) -> Iterator[System]:
         while system.open_jobs():
             # lanes that are full put images off for a moment
             let_all_be_tried_now(system)
-            enrich.run(system.engine, system.settings, job_ids)
+            run_given(system.engine, system.settings, job_ids)
         if system.value("SELECT count(*) FROM images") >= IMAGES:
             break
     with system.engine.begin() as connection:

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import Engine, text
 
 from ops_core.domain.matches import MatchState as M
-from ops_core.work import geocode
 from tests.support.command_line import Run
 from tests.support.factories import make_venue
 from tests.support.finders import add, named, venue
+from tests.support.given_jobs import run_given
 from tests.support.system import System
 from tests.support.waiting import wait_until
 
@@ -115,7 +115,7 @@ def test_watched_searches_tell_of_each_venue_and_end_with_a_code(run: Run, syste
 
     def work() -> None:
         rows = wait_until(lambda: system.rows("SELECT id FROM jobs WHERE state = 'available'"))
-        geocode.run(system.engine, system.settings, [row.id for row in rows])
+        run_given(system.engine, system.settings, [row.id for row in rows])
 
     for venue_id, code, words in (
         (found, 0, "Id found at foursquare, here, mapbox."),

@@ -21,11 +21,11 @@ from ops_core.domain.access import LOCAL
 from ops_core.domain.errors import ErrorType
 from ops_core.domain.retries import Scope
 from ops_core.sandbox.faults import Fault
-from ops_core.work import enrich
 from tests.integration.worker.test_enrichment import let_all_be_tried_now
 from tests.support.command_line import Run
 from tests.support.ctrl_c import hears_ctrl_c
 from tests.support.factories import make_image, make_venue
+from tests.support.given_jobs import run_given
 from tests.support.system import System
 from tests.support.waiting import wait_until
 
@@ -444,7 +444,7 @@ def fail_all(system: System, venues: int) -> None:
         "INSERT INTO circuits (provider, overridden_until) "
         "SELECT code, now() + interval '1 h' FROM providers",
     )
-    enrich.run(system.engine, system.settings, system.enqueue(system.add_venues(venues)))
+    run_given(system.engine, system.settings, system.enqueue(system.add_venues(venues)))
     change(system, "DELETE FROM circuits")
     let_all_be_tried_now(system)
     system.sandbox.set_faults(rates={})

@@ -23,10 +23,11 @@ from ops_core.ui.provider_photos import photo_path
 from ops_core.ui.routes import own_routes
 from ops_core.ui.security import SecurityHeaders
 from ops_core.ui.stand_ins import POLICY
-from ops_core.work import enrich, showing
+from ops_core.work import showing
 from ops_core.work.first_start import sandbox_place_id
 from tests.support.asgi import Answer, ask
 from tests.support.console import Console, running_console
+from tests.support.given_jobs import run_given
 from tests.support.system import System
 
 pytestmark = pytest.mark.postgres
@@ -52,7 +53,7 @@ def referenced(system: System, **more_ids: str) -> dict[str, list[int]]:
         if more_ids:
             new = "UPDATE venues SET provider_ids = %(ids)s WHERE id = %(id)s"
             connection.exec_driver_sql(new, {"ids": json.dumps(more_ids), "id": venue_id})
-    enrich.run(system.engine, system.settings, system.enqueue([venue_id]))
+    run_given(system.engine, system.settings, system.enqueue([venue_id]))
     found: dict[str, list[int]] = {}
     for row in system.rows("SELECT id, provider FROM images WHERE state = 'referenced' ORDER BY position"):
         found.setdefault(row.provider, []).append(row.id)

@@ -21,8 +21,9 @@ from ops_core.domain.access import Actor, Role
 from ops_core.domain.retries import Scope
 from ops_core.providers import keys
 from ops_core.settings import Settings
-from ops_core.work import enrich, geocode, release, retry, uses
+from ops_core.work import release, uses
 from tests.support.dumped import rows_of_all_tables
+from tests.support.given_jobs import run_given
 from tests.support.hostile_providers import INTERFACES, HostileProviders, Scenario
 from tests.support.planted import OURS
 from tests.support.waiting import wait_until
@@ -85,9 +86,9 @@ class HostileWorld:
             apis = {"google_places_api": "legacy", "foursquare_api": "v3"} if older else {}
             settings = self.settings(**apis, **store)
             listed = [scenario for scenario in chosen if not scenario.searched]
-            self._finish(enrich.run, settings, self._enrichments(listed))
+            self._finish(run_given, settings, self._enrichments(listed))
             wanted = [scenario for scenario in chosen if scenario.searched]
-            self._finish(geocode.run, settings, self._searches(wanted))
+            self._finish(run_given, settings, self._searches(wanted))
         self._report_uses()
 
     def retry_all(self, reason: str) -> int:
@@ -100,7 +101,7 @@ class HostileWorld:
             self._let_all_be_tried()
             release.hand_out(self.engine, self.settings())
             waiting = self.rows("SELECT id FROM jobs WHERE kind = 'retry' AND finished_at IS NULL")
-            retry.run(self.engine, self.settings(), [row.id for row in waiting][:_AT_ONCE])
+            run_given(self.engine, self.settings(), [row.id for row in waiting][:_AT_ONCE])
             return waiting
 
         wait_until(left, lambda rows: not rows, seconds=90)

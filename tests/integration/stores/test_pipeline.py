@@ -12,7 +12,7 @@ from ops_core.settings import Settings, get_settings
 from ops_core.settings_help import env_name
 from ops_core.storage.registry import open_store
 from ops_core.storage.store import thumbnail_key
-from ops_core.work import enrich
+from tests.support.given_jobs import run_given
 from tests.support.imagekit_server import ImageKitServer
 from tests.support.rclone_server import RcloneServer
 from tests.support.s3_server import S3Server
@@ -50,7 +50,7 @@ def uploaded(system: System) -> list[Any]:
 
 def test_photos_come_into_the_store_and_are_found_there_again(system: System, settings: Settings) -> None:
     venues = system.add_venues(2)
-    enrich.run(system.engine, settings, system.enqueue(venues))
+    run_given(system.engine, settings, system.enqueue(venues))
     rows = uploaded(system)
     assert len(rows) > 5
 
@@ -72,7 +72,7 @@ def test_photos_come_into_the_store_and_are_found_there_again(system: System, se
     before = fetched(system)
     with system.engine.begin() as connection:  # as if the worker had died before it recorded them
         connection.execute(_LOST)
-    enrich.run(system.engine, settings, system.enqueue(venues, force=True))
+    run_given(system.engine, settings, system.enqueue(venues, force=True))
     assert [(row.id, row.storage_key) for row in uploaded(system)] == [
         (row.id, row.storage_key) for row in rows
     ]

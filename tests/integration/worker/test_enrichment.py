@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from ops_core.sandbox.faults import Fault
-from ops_core.work import enrich
+from tests.support.given_jobs import run_given
 from tests.support.system import System
 
 pytestmark = [pytest.mark.postgres]
@@ -35,7 +35,7 @@ MISSION_KEYS = {
 def test_thirty_venues_are_enriched_and_store_database_and_sandbox_agree(system: System) -> None:
     job_ids = system.enqueue(system.add_venues(30))
 
-    ran = sum(enrich.run(system.engine, system.settings, job_ids[i : i + 8]) for i in range(0, 30, 8))
+    ran = sum(run_given(system.engine, system.settings, job_ids[i : i + 8]) for i in range(0, 30, 8))
 
     assert ran == 30
     states = system.agree()
@@ -54,7 +54,7 @@ def test_thirty_venues_are_enriched_and_store_database_and_sandbox_agree(system:
 
 def test_a_job_carries_every_key_of_its_report_and_the_same_figures_as_columns(system: System) -> None:
     (job_id,) = system.enqueue(system.add_venues(3)[-1:])
-    enrich.run(system.engine, system.settings, [job_id])
+    run_given(system.engine, system.settings, [job_id])
 
     (job,) = system.rows("SELECT * FROM jobs WHERE id = :id", id=job_id)
     meta = job.meta
@@ -75,7 +75,7 @@ def test_a_job_carries_every_key_of_its_report_and_the_same_figures_as_columns(s
 
 def test_costs_are_what_the_provider_charges_per_call(system: System) -> None:
     job_ids = system.enqueue(system.add_venues(6))
-    enrich.run(system.engine, system.settings, job_ids)
+    run_given(system.engine, system.settings, job_ids)
 
     media_calls = len(system.sandbox.log(provider="google_places", kind="resolve"))
     assert media_calls > 0
@@ -107,7 +107,7 @@ def test_every_provider_is_asked_as_it_wants_and_paid_as_its_row_says(system: Sy
         update={"max_images_per_provider": 3, "max_images_per_venue": 100, "unsplash_access_key": "k"}
     )
     (job_id,) = system.enqueue([venue_id])
-    enrich.run(system.engine, settings, [job_id])
+    run_given(system.engine, settings, [job_id])
 
     lines = {line.provider: line for line in system.rows("SELECT * FROM job_providers")}
     assert lines.keys() == {code for code in ids if code != "wikidata"} | {"wikimedia_commons"}
@@ -139,7 +139,7 @@ def test_a_provider_that_is_to_list_no_photos_is_not_asked_for_any(system: Syste
             "UPDATE providers SET capabilities = '[\"search\"]' WHERE code = 'google_places'"
         )
     (job_id,) = system.enqueue(system.add_venues(3)[-1:])
-    enrich.run(system.engine, system.settings, [job_id])
+    run_given(system.engine, system.settings, [job_id])
 
     lines = system.rows("SELECT provider FROM job_providers WHERE job_id = :id", id=job_id)
     assert {line.provider for line in lines} == {"wikimedia_commons"}
@@ -157,7 +157,7 @@ def test_a_rejected_key_is_an_error_and_never_no_images(
     system.sandbox.set_faults(listing_rates={Fault.AUTH_ERROR: 1.0})
     (job_id,) = system.enqueue(venue_ids)
 
-    enrich.run(system.engine, system.settings, [job_id])
+    run_given(system.engine, system.settings, [job_id])
 
     (job,) = system.rows("SELECT state, status, attempt, meta FROM jobs WHERE id = :id", id=job_id)
     assert (job.state, job.status, job.attempt) == ("discarded", "error", 1)
@@ -169,7 +169,7 @@ def test_a_rejected_key_is_an_error_and_never_no_images(
 def test_a_provider_that_is_down_for_a_moment_is_asked_again_by_the_same_job(system: System) -> None:
     system.sandbox.set_faults(outages={"google_places": 503, "wikimedia_commons": 503})
     (job_id,) = system.enqueue(system.add_venues(1))
-    enrich.run(system.engine, system.settings, [job_id])
+    run_given(system.engine, system.settings, [job_id])
 
     (job,) = system.rows("SELECT state, errors FROM jobs WHERE id = :id", id=job_id)
     assert job.state == "retryable"
@@ -179,7 +179,7 @@ def test_a_provider_that_is_down_for_a_moment_is_asked_again_by_the_same_job(sys
     with system.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE jobs SET scheduled_at = now()")
         connection.exec_driver_sql("UPDATE rate_limits SET blocked_until = NULL")
-    enrich.run(system.engine, system.settings, [job_id])
+    run_given(system.engine, system.settings, [job_id])
     (job,) = system.rows("SELECT state, status, attempt FROM jobs WHERE id = :id", id=job_id)
     assert job.state == "completed"
     assert job.attempt == 2
@@ -203,7 +203,7 @@ def let_all_be_tried_now(system: System) -> None:
 def test_a_provider_that_answered_is_not_asked_again_while_its_neighbour_is_down(system: System) -> None:
     system.sandbox.set_faults(outages={"wikimedia_commons": 503})
     (job_id,) = system.enqueue(system.add_venues(1))
-    enrich.run(system.engine, system.settings, [job_id])
+    run_given(system.engine, system.settings, [job_id])
     assert system.value("SELECT state FROM jobs") == "retryable"
     # what the other listed is there already
     first = system.rows("SELECT DISTINCT provider, state FROM images")
@@ -211,7 +211,7 @@ def test_a_provider_that_answered_is_not_asked_again_while_its_neighbour_is_down
 
     system.sandbox.set_faults(outages={})
     let_all_be_tried_now(system)
-    enrich.run(system.engine, system.settings, [job_id])
+    run_given(system.engine, system.settings, [job_id])
 
     assert len(system.sandbox.log(provider="google_places", kind="listing")) == 1
     (job,) = system.rows("SELECT status, attempt, meta FROM jobs")
@@ -225,7 +225,7 @@ def test_a_provider_that_stays_down_leaves_a_partial_job(system: System) -> None
     system.sandbox.set_faults(outages={"wikimedia_commons": 503})
     (job_id,) = system.enqueue(system.add_venues(1))
     for _ in range(3):
-        enrich.run(system.engine, system.settings, [job_id])
+        run_given(system.engine, system.settings, [job_id])
         let_all_be_tried_now(system)
     (job,) = system.rows("SELECT state, status, attempt, meta, errors FROM jobs")
     assert (job.state, job.status, job.attempt) == ("completed", "partial", 3)
@@ -242,7 +242,7 @@ def test_a_used_up_limit_puts_the_job_off_without_losing_an_answer(system: Syste
             "VALUES ('wikimedia_commons', now(), now(), now(), now(), now() + interval '1 hour')"
         )
     (job_id,) = system.enqueue(venue_ids)
-    enrich.run(system.engine, system.settings, [job_id])
+    run_given(system.engine, system.settings, [job_id])
 
     (job,) = system.rows("SELECT state, attempt, scheduled_at - now() AS ahead, meta FROM jobs")
     assert (job.state, job.attempt) == ("available", 0)
@@ -251,25 +251,25 @@ def test_a_used_up_limit_puts_the_job_off_without_losing_an_answer(system: Syste
     assert {row.state for row in system.rows("SELECT state FROM images")} == {"uploaded"}
 
     let_all_be_tried_now(system)
-    enrich.run(system.engine, system.settings, [job_id])
+    run_given(system.engine, system.settings, [job_id])
     assert system.value("SELECT status FROM jobs") == "success"
     assert len(system.sandbox.log(provider="google_places", kind="listing")) == 1
 
 
 def test_a_venue_checked_recently_is_skipped_unless_forced(system: System) -> None:
     venue_ids = system.add_venues(2)
-    enrich.run(system.engine, system.settings, system.enqueue(venue_ids))
+    run_given(system.engine, system.settings, system.enqueue(venue_ids))
     asked = len(system.sandbox.log(kind="listing"))
 
     fresh = system.enqueue(venue_ids)
-    enrich.run(system.engine, system.settings, fresh)
+    run_given(system.engine, system.settings, fresh)
     assert {row.status for row in system.rows("SELECT status FROM jobs WHERE id = ANY(:ids)", ids=fresh)} == {
         "skipped"
     }
     assert len(system.sandbox.log(kind="listing")) == asked
 
     forced = system.enqueue(venue_ids, force=True)
-    enrich.run(system.engine, system.settings, forced)
+    run_given(system.engine, system.settings, forced)
     assert len(system.sandbox.log(kind="listing")) > asked
     for row in system.rows("SELECT * FROM jobs WHERE id = ANY(:ids)", ids=forced):
         assert row.images_uploaded == 0
@@ -279,8 +279,8 @@ def test_a_venue_checked_recently_is_skipped_unless_forced(system: System) -> No
 
 def test_two_runs_of_the_same_job_at_once_are_one(system: System) -> None:
     job_ids = system.enqueue(system.add_venues(2))
-    assert enrich.run(system.engine, system.settings, job_ids) == 2
-    assert enrich.run(system.engine, system.settings, job_ids) == 0
+    assert run_given(system.engine, system.settings, job_ids) == 2
+    assert run_given(system.engine, system.settings, job_ids) == 0
     system.agree()
 
 
@@ -326,7 +326,7 @@ def test_every_fault_ends_in_its_error_type(system: System) -> None:
     probe = system.enqueue(venue_ids)
     system.sandbox.set_faults(rates={Fault.SERVER_ERROR: 1.0})
     for i in range(0, 30, 10):
-        enrich.run(system.engine, system.settings, probe[i : i + 10])
+        run_given(system.engine, system.settings, probe[i : i + 10])
     refs = [row.provider_ref for row in system.rows("SELECT provider_ref FROM images ORDER BY id")]
     assert len(refs) >= len(FAULTS)
     script = {
@@ -341,7 +341,7 @@ def test_every_fault_ends_in_its_error_type(system: System) -> None:
 
     again = system.enqueue(venue_ids, force=True)
     for i in range(0, 30, 10):
-        enrich.run(system.engine, system.settings, again[i : i + 10])
+        run_given(system.engine, system.settings, again[i : i + 10])
 
     found = {row.provider_ref: row for row in system.rows("SELECT * FROM images")}
     seen = {fault: found[ref].error_type for ref, fault in zip(refs, FAULTS, strict=False)}
@@ -358,7 +358,7 @@ def test_every_fault_ends_in_its_error_type(system: System) -> None:
 def test_no_key_is_written_anywhere(system: System) -> None:
     ask_whatever_happens(system)
     system.sandbox.set_faults(rates={Fault.SERVER_ERROR: 0.3, Fault.AUTH_ERROR: 0.2, Fault.HTML: 0.2})
-    enrich.run(system.engine, system.settings, system.enqueue(system.add_venues(6)))
+    run_given(system.engine, system.settings, system.enqueue(system.add_venues(6)))
     for table in ("images", "attempts", "jobs", "job_providers"):
         dump = json.dumps([str(row) for row in system.rows(f"SELECT * FROM {table}")])
         assert "sandbox-google-key" not in dump, table
@@ -369,7 +369,7 @@ def test_transient_failures_are_tried_three_times_more_and_then_set_aside(system
     venue_ids = system.add_venues(2)
     system.sandbox.set_faults(rates={Fault.BAD_GATEWAY: 1.0}, recover_tries=1000)
     for _ in range(6):
-        enrich.run(system.engine, system.settings, system.enqueue(venue_ids, force=True))
+        run_given(system.engine, system.settings, system.enqueue(venue_ids, force=True))
         with system.engine.begin() as connection:
             connection.exec_driver_sql("UPDATE images SET not_before = NULL")
 
@@ -386,7 +386,7 @@ def test_an_error_that_lasts_ends_the_job_and_says_what_it_did(system: System) -
     with system.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE attempts ADD CHECK (bytes < 0) NOT VALID")
     for attempt in (1, 2, 3):
-        enrich.run(system.engine, system.settings, [job_id])
+        run_given(system.engine, system.settings, [job_id])
         let_all_be_tried_now(system)
         (job,) = system.rows("SELECT state, attempt, errors FROM jobs")
         assert (job.attempt, len(job.errors)) == (attempt, attempt)
@@ -402,12 +402,12 @@ def test_an_error_that_lasts_ends_the_job_and_says_what_it_did(system: System) -
 def test_a_job_that_was_lost_too_often_reports_what_it_did_and_ends(system: System) -> None:
     (job_id,) = system.enqueue(system.add_venues(1))
     system.sandbox.set_faults(outages={"wikimedia_commons": 503})
-    enrich.run(system.engine, system.settings, [job_id])
+    run_given(system.engine, system.settings, [job_id])
     uploaded = system.value("SELECT count(*) FROM images WHERE state = 'uploaded'")
     let_all_be_tried_now(system)
     with system.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE jobs SET lost_claims = 10")
-    enrich.run(system.engine, system.settings, [job_id])
+    run_given(system.engine, system.settings, [job_id])
 
     (job,) = system.rows("SELECT state, status, images_uploaded, cost_usd, meta FROM jobs")
     assert (job.state, job.status) == ("discarded", "error")
@@ -421,7 +421,7 @@ def test_a_pause_in_the_middle_puts_its_images_off_and_fails_none(system: System
     venue_ids = system.add_venues(1)
     system.sandbox.set_faults(outages={"wikimedia_commons": 503})
     (job_id,) = system.enqueue(venue_ids)
-    enrich.run(system.engine, system.settings, [job_id])
+    run_given(system.engine, system.settings, [job_id])
     with system.engine.begin() as connection:
         connection.exec_driver_sql(
             "UPDATE images SET state = 'discovered', storage_key = NULL WHERE state = 'uploaded'"
@@ -436,7 +436,7 @@ def test_a_pause_in_the_middle_puts_its_images_off_and_fails_none(system: System
         )
     system.sandbox.set_faults(outages={})
     let_all_be_tried_now(system)
-    enrich.run(system.engine, system.settings, [job_id])
+    run_given(system.engine, system.settings, [job_id])
 
     (job,) = system.rows("SELECT state, scheduled_at - now() AS ahead FROM jobs")
     assert job.state == "available"
@@ -451,7 +451,7 @@ def test_a_paused_provider_is_skipped_and_the_venue_stays_due(system: System) ->
             "UPDATE providers SET paused_until = now() + interval '1 hour', paused_reason = 'quota' "
             "WHERE code = 'google_places'"
         )
-    enrich.run(system.engine, system.settings, [job_id])
+    run_given(system.engine, system.settings, [job_id])
     (job,) = system.rows("SELECT status, meta FROM jobs")
     assert job.status == "success"
     assert job.meta["providers"]["google_places"]["status"] == "skipped"

@@ -17,9 +17,10 @@ from ops_core.domain.places import PROVIDER_ID_SHAPES, Venue
 from ops_core.providers.registry import SOURCES
 from ops_core.providers.source import Place
 from ops_core.sandbox.faults import Fault
-from ops_core.work import geocode, runner
+from ops_core.work import runner
 from tests.integration.worker.test_enrichment import ask_whatever_happens, let_all_be_tried_now
 from tests.support.finders import ScriptedFinder, add, named, states, twin, venue
+from tests.support.given_jobs import run_given
 from tests.support.system import System
 from tests.support.waiting import wait_until
 
@@ -37,7 +38,7 @@ def search(system: System, *venue_ids: int, force: bool = False, only: Sequence[
 
 
 def run(system: System, job_ids: Sequence[int]) -> int:
-    return geocode.run(system.engine, system.settings, job_ids)
+    return run_given(system.engine, system.settings, job_ids)
 
 
 def job_of(system: System, job_id: int) -> Any:

@@ -23,9 +23,10 @@ from ops_core.providers.source import Download, Photo
 from ops_core.sandbox.faults import Fault
 from ops_core.storage.disk import DiskStore
 from ops_core.storage.store import image_key
-from ops_core.work import enrich, one_image, upload
+from ops_core.work import one_image, upload
 from ops_core.work.rate_limits import Permits, PutOff
 from ops_core.work.session import open_session
+from tests.support.given_jobs import run_given
 from tests.support.photos import jpeg
 from tests.support.system import System
 
@@ -132,7 +133,7 @@ def test_what_a_killed_worker_had_stored_is_recorded_and_neither_fetched_nor_pai
         assert images.release_expired(connection, max_lost_claims=10) == len(ids)
     before = (asked(system, "resolve"), asked(system, "image"))
 
-    enrich.run(system.engine, system.settings, [job_id])
+    run_given(system.engine, system.settings, [job_id])
 
     assert (asked(system, "resolve"), asked(system, "image")) == before
     assert system.agree() == {"uploaded": len(ids)}

@@ -14,8 +14,8 @@ from ops_core import actions
 from ops_core.domain.access import Actor, Role
 from ops_core.domain.retries import Scope
 from ops_core.sandbox.faults import Fault
-from ops_core.work import enrich
 from tests.support.askers import most_within
+from tests.support.given_jobs import run_given
 from tests.support.system import System
 from tests.support.waiting import wait_until
 
@@ -41,7 +41,7 @@ def fail_photos(system: System, venues: int) -> None:
     change(system, "UPDATE providers SET active = (code = :code)", code=PROVIDER)
     # a fault that the provider's circuit takes for an answer
     system.sandbox.set_faults(rates={Fault.NOT_FOUND: 1.0}, recover_tries=1000)
-    enrich.run(system.engine, system.settings, system.enqueue(system.add_venues(venues)))
+    run_given(system.engine, system.settings, system.enqueue(system.add_venues(venues)))
     change(system, "UPDATE images SET error_type = 'network_timeout'")
     system.sandbox.set_faults(rates={})
 

@@ -12,7 +12,8 @@ from ops_core.db import discovered
 from ops_core.providers.http import Body, Http
 from ops_core.providers.source import Download
 from ops_core.sandbox.faults import Fault
-from ops_core.work import enrich, session
+from ops_core.work import session
+from tests.support.given_jobs import run_given
 from tests.support.system import System
 
 pytestmark = [pytest.mark.postgres]
@@ -35,7 +36,7 @@ def only(system: System, code: str = GOOGLE) -> None:
 def enriched(system: System, venue_ids: Sequence[int]) -> Any:
     """The job that asked for the venue's photos once more."""
     (job_id,) = system.enqueue(venue_ids, force=True)
-    enrich.run(system.engine, system.settings, [job_id])
+    run_given(system.engine, system.settings, [job_id])
     (job,) = system.rows("SELECT * FROM jobs WHERE id = :id", id=job_id)
     return job
 

@@ -17,8 +17,9 @@ from ops_core.domain.jobs import JobKind
 from ops_core.domain.retries import ItemState, RequestState, Scope
 from ops_core.domain.retry_plan import SkipReason
 from ops_core.sandbox.faults import Fault
-from ops_core.work import cleanup, enrich, release, retry
+from ops_core.work import cleanup, release
 from tests.integration.worker.test_enrichment import MISSION_KEYS, let_all_be_tried_now
+from tests.support.given_jobs import run_given
 from tests.support.system import System
 from tests.support.waiting import wait_until
 
@@ -42,7 +43,7 @@ def fail_all(system: System, venues: int) -> list[int]:
     while system.open_jobs():
         # lanes that are full put images off for a moment
         let_all_be_tried_now(system)
-        enrich.run(system.engine, system.settings, job_ids)
+        run_given(system.engine, system.settings, job_ids)
     system.sandbox.set_faults(rates={})
     change(system, "DELETE FROM circuits")
     assert set(system.agree()) == {"failed"}
@@ -58,7 +59,7 @@ def run(system: System) -> list[Any]:
     release.hand_out(system.engine, system.settings)
     ids = [row.id for row in system.rows("SELECT id FROM jobs WHERE kind = 'retry' ORDER BY id")]
     for start in range(0, len(ids), 8):
-        retry.run(system.engine, system.settings, ids[start : start + 8])
+        run_given(system.engine, system.settings, ids[start : start + 8])
     return system.rows("SELECT * FROM jobs WHERE kind = 'retry' ORDER BY id")
 
 
@@ -174,7 +175,7 @@ def test_an_image_that_recovered_or_changed_meanwhile_is_skipped_with_its_reason
     change(system, f"UPDATE images SET not_before = NULL WHERE id IN ({first}, {second})")
     ref = system.value("SELECT provider || ':' || provider_ref FROM images WHERE id = :id", id=second)
     system.sandbox.set_faults(script={f"image:{ref}": [Fault.NOT_FOUND]})
-    enrich.run(system.engine, system.settings, system.enqueue([venue_id], force=True))
+    run_given(system.engine, system.settings, system.enqueue([venue_id], force=True))
 
     (job,) = run(system)
 
@@ -207,7 +208,7 @@ def test_a_try_lost_with_its_worker_is_no_failure_once_somebody_else_brought_the
     change(
         system, f"UPDATE images SET not_before = CASE WHEN id <> {image_id} THEN now() + interval '1 h' END"
     )
-    enrich.run(system.engine, system.settings, system.enqueue([venue_id], force=True))
+    run_given(system.engine, system.settings, system.enqueue([venue_id], force=True))
 
     (job,) = run(system)
 

@@ -21,8 +21,9 @@ from ops_core.domain.jobs import JobKind
 from ops_core.domain.retries import Failures, Scope
 from ops_core.sandbox.faults import Fault
 from ops_core.settings import Settings
-from ops_core.work import enrich, lanes, runner, session
+from ops_core.work import lanes, runner, session
 from tests.integration.worker.test_enrichment import ask_whatever_happens, let_all_be_tried_now
+from tests.support.given_jobs import run_given
 from tests.support.system import System
 from tests.support.waiting import wait_until
 
@@ -36,7 +37,7 @@ def fail_all(system: System, venues: int) -> list[int]:
     venue_ids = system.add_venues(venues)
     ask_whatever_happens(system)
     system.sandbox.set_faults(rates={Fault.BAD_GATEWAY: 1.0}, recover_tries=1000)
-    enrich.run(system.engine, system.settings, system.enqueue(venue_ids))
+    run_given(system.engine, system.settings, system.enqueue(venue_ids))
     system.sandbox.set_faults(rates={})
     change(system, "DELETE FROM circuits")
     assert set(system.agree()) == {"failed"}

@@ -8,7 +8,8 @@ from collections.abc import Hashable, Iterable
 import pytest
 
 from ops_core.domain.pictures import PictureFlag
-from ops_core.work import enrich, same_pictures
+from ops_core.work import same_pictures
+from tests.support.given_jobs import run_given
 from tests.support.system import System
 
 pytestmark = [pytest.mark.postgres]
@@ -26,7 +27,7 @@ def test_uploads_are_looked_at_and_grouped_as_their_thumbnails_say_and_nothing_i
 ) -> None:
     job_ids = system.enqueue(system.add_venues(30))
     for first in range(0, 30, 8):
-        enrich.run(system.engine, system.settings, job_ids[first : first + 8])
+        run_given(system.engine, system.settings, job_ids[first : first + 8])
     before = system.agree()
 
     while same_pictures.group(system.engine):

@@ -15,9 +15,10 @@ from ops_core.domain.matches import MatchState as M
 from ops_core.domain.places import Venue
 from ops_core.providers.registry import SOURCES
 from ops_core.providers.source import Place
-from ops_core.work import dispatch, geocode
+from ops_core.work import dispatch
 from tests.support.dumped import rows_of_all_tables
 from tests.support.finders import ScriptedFinder, add, states, twin, venue
+from tests.support.given_jobs import run_given
 from tests.support.system import System
 
 pytestmark = pytest.mark.postgres
@@ -54,7 +55,7 @@ def test_what_was_said_of_places_is_in_one_column_and_then_nowhere(
     with system.engine.begin() as connection:
         only = {each: ["foursquare"] for each in (clear, twins, other, nobody)}
         job_ids = searches.enqueue(connection, only, actor="test")
-    geocode.run(system.engine, system.settings, job_ids)
+    run_given(system.engine, system.settings, job_ids)
     # people decide, one of them on an old screen
     chosen = f"{31:024x}"
     actions.choose_match(system.engine, twins, "foursquare", chosen, actor=ANNA)
@@ -99,6 +100,6 @@ def test_what_was_said_of_places_is_in_one_column_and_then_nowhere(
     assert changed.is_new
     with system.engine.begin() as connection:
         again = searches.enqueue(connection, {nobody: ["foursquare"]}, actor="test")
-    geocode.run(system.engine, system.settings, again)
+    run_given(system.engine, system.settings, again)
     (row,) = system.rows("SELECT * FROM venue_matches WHERE venue_id = :id", id=nobody)
     assert (row.details_dropped_at, row.candidates[0]["name"]) == (None, "§§ Quiet Harbour")

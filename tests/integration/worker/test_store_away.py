@@ -11,7 +11,8 @@ from ops_core.domain.errors import ErrorType
 from ops_core.domain.failures import failed
 from ops_core.storage.disk import DiskStore
 from ops_core.storage.store import Placed
-from ops_core.work import enrich, session
+from ops_core.work import session
+from tests.support.given_jobs import run_given
 from tests.support.system import System
 
 pytestmark = [pytest.mark.postgres]
@@ -35,7 +36,7 @@ def test_a_store_that_is_away_opens_no_breaker_and_silences_no_provider(
     away = AwayStore(system.folder / "away", error_type)
     monkeypatch.setattr(session, "open_store", lambda settings: away)
     venue_ids = system.add_venues(6)
-    enrich.run(system.engine, system.settings, system.enqueue(venue_ids))
+    run_given(system.engine, system.settings, system.enqueue(venue_ids))
 
     assert {row.error_type for row in system.rows("SELECT DISTINCT error_type FROM images")} == {error_type}
     assert system.value("SELECT count(*) FROM images WHERE state = 'failed'") > 20
@@ -46,5 +47,5 @@ def test_a_store_that_is_away_opens_no_breaker_and_silences_no_provider(
     monkeypatch.undo()
     with system.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE images SET not_before = NULL")
-    enrich.run(system.engine, system.settings, system.enqueue(venue_ids, force=True))
+    run_given(system.engine, system.settings, system.enqueue(venue_ids, force=True))
     assert system.value("SELECT count(*) FROM images WHERE state = 'failed'") == 0

@@ -12,7 +12,8 @@ from ops_core.db.places import upsert_venues
 from ops_core.domain.places import Venue
 from ops_core.providers.unsplash import Unsplash
 from ops_core.sandbox.faults import Fault
-from ops_core.work import enrich, uses
+from ops_core.work import uses
+from tests.support.given_jobs import run_given
 from tests.support.system import Running, System
 from tests.support.waiting import wait_until
 
@@ -62,7 +63,7 @@ def enqueue(system: System, count: int, first: int = 1) -> list[int]:
 
 def enriched(system: System, count: int = 1) -> list[str]:
     """Enrich new venues in this process; what their photos are called."""
-    enrich.run(system.engine, system.settings, enqueue(system, count))
+    run_given(system.engine, system.settings, enqueue(system, count))
     refs = [row.provider_ref for row in system.rows("SELECT provider_ref FROM images ORDER BY id")]
     assert len(refs) == PHOTOS * count
     return refs
@@ -118,7 +119,7 @@ def test_each_use_is_reported_once_however_often_the_venue_is_listed(unsplash: S
     report(unsplash)
     assert told(unsplash) == Counter(refs)
     enriched_again = enqueue(unsplash, 1)
-    enrich.run(unsplash.engine, unsplash.settings, enriched_again)
+    run_given(unsplash.engine, unsplash.settings, enriched_again)
     report(unsplash)
     assert told(unsplash) == Counter(refs)
     states = {row.state for row in unsplash.rows("SELECT state FROM images")}
@@ -138,7 +139,7 @@ def test_a_copy_is_reported_once_it_is_in_the_store(unsplash: System) -> None:
         "UPDATE images SET state = 'discovered', error_type = NULL, status_code = NULL, detail = NULL",
     )
     change(unsplash, "DELETE FROM attempts")
-    enrich.run(unsplash.engine, unsplash.settings, enqueue(unsplash, 1))
+    run_given(unsplash.engine, unsplash.settings, enqueue(unsplash, 1))
     assert {row.state for row in unsplash.rows("SELECT state FROM images")} == {"uploaded"}
     report(unsplash)
     assert told(unsplash) == all_refs(unsplash)
@@ -153,7 +154,7 @@ def test_copies_that_wait_when_copying_is_forbidden_become_references_and_are_re
     change(unsplash, f"UPDATE providers SET rehosting = 'reference_only' WHERE code = '{CODE}'")
     unsplash.sandbox.set_faults(rates={})
     change(unsplash, "UPDATE rate_limits SET blocked_until = NULL")
-    enrich.run(unsplash.engine, unsplash.settings, enqueue(unsplash, 1))
+    run_given(unsplash.engine, unsplash.settings, enqueue(unsplash, 1))
     report(unsplash)
     assert {row.state for row in unsplash.rows("SELECT state FROM images")} == {"referenced"}
     assert told(unsplash) == all_refs(unsplash)
@@ -243,7 +244,7 @@ def test_a_photo_whose_address_is_not_known_keeps_no_other_from_being_reported(u
     report(unsplash)
     assert told(unsplash) == Counter(others)
     # the next listing brings it
-    enrich.run(unsplash.engine, unsplash.settings, enqueue(unsplash, 1))
+    run_given(unsplash.engine, unsplash.settings, enqueue(unsplash, 1))
     change(unsplash, "UPDATE images SET report_due_at = now() WHERE report_due_at > now()")
     report(unsplash)
     assert told(unsplash) == Counter([lost, *others])

@@ -71,7 +71,7 @@ _BEARER = re.compile(
 )
 # "basic" is also a word: what follows it must look like base64
 _BASIC = re.compile(
-    rf"(\b[Bb](?:asic|ASIC)(?:\s+|%20|\+))(?!{_PICTURE_NAME})(?=[A-Za-z+/_-]*(?:[0-9]|[a-z][A-Z]|=))"
+    rf"(\b[Bb](?:asic|ASIC)(?:\s+|%20|\+))(?!{_PICTURE_NAME})(?=[A-Za-z+/_-]{{0,200}}(?:[0-9]|[a-z][A-Z]|=))"
     r"[A-Za-z0-9+/_-]{8,}={0,2}"
 )
 # in a sentence: "the key abc123... is", "access token: abc123..."; but Key West-Florida-2009 is a place

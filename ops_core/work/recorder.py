@@ -6,7 +6,9 @@ A commit costs the disk a flush; one per image would cost more than the image it
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import math
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -25,6 +27,8 @@ BATCH = 100
 PATIENCE = 0.1
 #: How long a batch is tried again while the database is away, seconds; by then the leases are gone.
 PERSISTENCE = 60.0
+#: Seconds between these trials at first, and again when there is no time to lose.
+SOON = 0.2
 
 
 @dataclass(slots=True)
@@ -40,6 +44,8 @@ class Recorder:
         self._engine = engine
         self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
+        self._latest = math.inf  #: By the loop's clock: nothing is tried again after that.
+        self._hurried = asyncio.Event()
 
     async def __aenter__(self) -> Recorder:
         self._task = asyncio.create_task(self._run())
@@ -57,6 +63,14 @@ class Recorder:
         waiting = _Waiting(tried, asyncio.get_running_loop().create_future())
         await self._queue.put(waiting)
         return await waiting.written
+
+    def hurry(self, seconds: float) -> None:
+        """Wait for a database that is away no longer than for so many seconds more, all batches together.
+
+        What is given up is as if the worker had died; the picture is in the store, where its next try finds it.
+        """
+        self._latest = min(self._latest, asyncio.get_running_loop().time() + seconds)
+        self._hurried.set()
 
     async def _run(self) -> None:
         open_ = True
@@ -93,16 +107,20 @@ class Recorder:
     async def _write(self, tries: list[Tried]) -> set[int]:
         loop = asyncio.get_running_loop()
         end = loop.time() + PERSISTENCE
-        pause = 0.2
+        pause = SOON
         while True:
             try:
                 return await asyncio.to_thread(self._commit, tries)
             except SQLAlchemyError as error:
-                if not is_unavailable(error) or loop.time() + pause > end:
+                if not is_unavailable(error) or loop.time() + pause > min(end, self._latest):
                     raise
                 log.warning("database away, %d outcomes wait", len(tries))
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, 5.0)
+            if self._hurried.is_set():
+                await asyncio.sleep(SOON)
+            else:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._hurried.wait(), pause)
+            pause = SOON if self._hurried.is_set() else min(pause * 2, 5.0)
 
     def _commit(self, tries: list[Tried]) -> set[int]:
         with self._engine.begin() as connection:

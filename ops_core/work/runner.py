@@ -82,6 +82,8 @@ async def _run(
                     break
                 await shift.wait()
         finally:
+            if is_stopping():
+                session.recorder.hurry(STOP_GRACE)
             await end_within(shift.running.keys(), STOP_GRACE)
         return shift.begun
 

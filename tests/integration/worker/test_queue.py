@@ -208,3 +208,24 @@ def test_a_database_that_restarts_in_the_middle_only_delays(system: System, post
     assert {row.status for row in system.rows("SELECT status FROM jobs")} <= {"success", "no_images"}
     assert worker.process.poll() is None
     assert dispatcher.process.poll() is None
+
+
+def test_a_worker_that_is_stopped_while_the_database_is_away_ends_and_loses_nothing(
+    system: System, postgres: TestServer
+) -> None:
+    system.sandbox.set_faults(delay=0.3)
+    system.start_dispatcher()
+    worker = system.start_worker()
+    system.enqueue(system.add_venues(10))
+    wait_until(system.uploading, lambda n: n > 5)
+
+    postgres.server.stop()
+    wait_until(lambda: "outcomes wait" in worker.log.read_text())
+    began = time.monotonic()
+    worker.stop()
+    assert time.monotonic() - began < 20, "nobody waits for a database that may never come back"
+    postgres.server.start()
+
+    system.start_worker()
+    system.wait_for_jobs(90)
+    assert set(system.agree()) == {"uploaded"}

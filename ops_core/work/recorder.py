@@ -67,7 +67,7 @@ class Recorder:
     def hurry(self, seconds: float) -> None:
         """Wait for a database that is away no longer than for so many seconds more, all batches together.
 
-        What is given up is as if the worker had died; the picture is in the store, where its next try finds it.
+        What is given up is as if the worker had died: the next try finds its picture in the store.
         """
         self._latest = min(self._latest, asyncio.get_running_loop().time() + seconds)
         self._hurried.set()

@@ -16,8 +16,9 @@ PYTEST := $(BIN)/python -m pytest
 run: $(VENV)/installed
 	@$(BIN)/venue-ops up
 
+# side by side, but of the tests that start workers or a browser never two at once (tests/conftest.py)
 test: $(VENV)/installed-dev browser
-	$(PYTEST) -m "not benchmark"
+	$(PYTEST) -m "not benchmark" -n 2 --dist loadgroup
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -28,6 +28,9 @@ from tests.support.system import System
 if TYPE_CHECKING:
     from tests.support.s3_server import S3Server
 
+#: Marks of tests that start workers, a browser or the whole system, or kill things.
+_HEAVY = ("worker", "e2e", "faults")
+
 _OURS = ("VENUE_OPS_", "DATABASE_URL", "BROKER_URL")
 
 # a machine that is busy with other things makes any example slow once
@@ -38,6 +41,16 @@ examples.load_profile("ours")
 def pytest_report_header() -> str:
     chromium = shutil.which("chromium") or shutil.which("google-chrome") or "Playwright's own, if installed"
     return f"python {sys.version.split()[0]}; browser: {chromium}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where tests run side by side, those that need a machine to themselves go one after the other."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        heavy = any(item.get_closest_marker(name) for name in _HEAVY)
+        # a file keeps to one process: what its tests share is made once
+        item.add_marker(pytest.mark.xdist_group("processes" if heavy else item.location[0]))
 
 
 @pytest.fixture(autouse=True)

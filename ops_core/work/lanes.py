@@ -5,7 +5,7 @@ provider's lane only. A lane that would keep them waiting for long sends them aw
 
 What a lane does not use is lent to the others. It may claim its share back at any time, and is not kept
 waiting until those who borrowed have left: for that moment more places than there are may be taken, but
-never twice as many.
+never twice as many. Only where providers outnumber places may it be more, since each has one at least.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class Lanes:
                     who.answer.set_result(0.0)
 
     def shut(self, provider: str, seconds: float) -> None:
-        """`provider` makes everybody wait for `seconds`: let nobody in for the first half of it."""
+        """`provider` makes everybody wait for `seconds`: who comes in the first half of it is sent away."""
         lane, now = self._lane(provider), _now()
         lane.ready_at = max(lane.ready_at, now + seconds)
         # permits are given out some time ahead: who asks only when all is used up leaves a gap

@@ -3,62 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-
-import pytest
 
 from ops_core.work import lanes
-from ops_core.work.lanes import Lanes
-from ops_core.work.rate_limits import PutOff
-
-
-class Visitors:
-    """People in the lanes: who is inside, who was sent away and for how long."""
-
-    def __init__(self, made: Lanes) -> None:
-        self.lanes = made
-        self.inside: list[str] = []
-        self.away: dict[str, float] = {}
-        self.doors: dict[str, asyncio.Event] = {}
-        self.tasks: dict[str, asyncio.Task[None]] = {}
-
-    async def come(self, provider: str, *names: str, tag: object = None) -> None:
-        for name in names:
-            self.doors[name] = asyncio.Event()
-            self.tasks[name] = asyncio.create_task(self._stay(provider, name, tag))
-        await settle()
-
-    async def _stay(self, provider: str, name: str, tag: object) -> None:
-        try:
-            async with self.lanes.enter(provider, tag=tag):
-                self.inside.append(name)
-                await self.doors[name].wait()
-                self.inside.remove(name)
-        except PutOff as error:
-            self.away[name] = error.seconds
-
-    async def go(self, *names: str) -> None:
-        for name in names:
-            self.doors[name].set()
-        await settle()
-
-
-async def settle() -> None:
-    for _ in range(10):
-        await asyncio.sleep(0)
-
-
-def with_lanes(size: int, providers: list[str], story: Callable[[Visitors], Awaitable[None]]) -> None:
-    async def run() -> None:
-        visitors = Visitors(Lanes(size, providers))
-        try:
-            await story(visitors)
-        finally:
-            for task in visitors.tasks.values():
-                task.cancel()
-            await asyncio.gather(*visitors.tasks.values(), return_exceptions=True)
-
-    asyncio.run(run())
+from tests.support.lane_visitors import Visitors, settle, with_lanes
 
 
 def test_a_provider_whose_places_are_taken_keeps_nobody_from_another() -> None:
@@ -150,27 +97,25 @@ def test_who_came_first_goes_in_first() -> None:
     with_lanes(1, ["one"], story)
 
 
-def test_a_crowd_before_a_lane_that_does_not_move_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "PATIENCE", 0.02)
-
+def test_a_crowd_before_a_lane_that_does_not_move_is_sent_away() -> None:
     async def story(people: Visitors) -> None:
         await people.come("other", "other's own")
         await people.come("slow", "inside", *map(str, range(lanes.CROWD)))
-        await asyncio.sleep(0.03)
+        await people.later(lanes.PATIENCE)
         await people.come("slow", "late")
         await people.come("quick", "another's")
-        assert list(people.away) == ["late"]
-        assert people.away["late"] == lanes.SOONEST
+        assert people.away == {"late": lanes.LONGEST_WAIT}
         assert people.inside == ["other's own", "inside", "another's"]
 
     with_lanes(2, ["slow", "quick", "other"], story)
 
 
-def test_a_crowd_before_a_lane_that_moves_quickly_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "PATIENCE", 60.0)
-
+def test_a_crowd_before_a_lane_that_moves_quickly_waits() -> None:
     async def story(people: Visitors) -> None:
-        names = [str(number) for number in range(40)]
+        await people.come("quick", "first")
+        await people.later(0.1)
+        await people.go("first")
+        names = [str(number) for number in range(10 * lanes.CROWD)]
         await people.come("quick", *names)
         assert people.away == {}
         await people.go(*names)
@@ -179,12 +124,12 @@ def test_a_crowd_before_a_lane_that_moves_quickly_waits(monkeypatch: pytest.Monk
     with_lanes(1, ["quick"], story)
 
 
-def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "LONGEST_WAIT", 0.02)
-
+def test_nobody_waits_for_ever() -> None:
     async def story(people: Visitors) -> None:
         await people.come("slow", "a", "b")
-        await asyncio.wait_for(people.tasks["b"], 5)
+        await people.later(lanes.LONGEST_WAIT - 0.1)
+        assert people.away == {}
+        await people.later(0.1)
         assert people.away == {"b": lanes.SOONEST}
         assert people.inside == ["a"]
 
@@ -230,9 +175,9 @@ def test_a_lane_whose_provider_made_somebody_wait_is_shut_for_a_while() -> None:
         await people.come("one", "a")
         await people.come("two", "b")
         assert people.inside == ["b"]
-        assert people.away["a"] >= 0.2
+        assert people.away["a"] == lanes.SOONEST
         assert people.lanes.full() == ["one"]
-        await asyncio.sleep(0.11)
+        await people.later(0.11)
         assert people.lanes.full() == []
         await people.come("one", "c")
         assert people.inside == ["b", "c"]
@@ -255,16 +200,14 @@ def test_there_is_room_while_any_lane_in_use_has_too_little_to_do() -> None:
     with_lanes(4, ["one", "two"], story)
 
 
-def test_the_room_of_a_lane_that_nobody_comes_to_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "RECENT", 0.05)
-
+def test_the_room_of_a_lane_that_nobody_comes_to_says_nothing() -> None:
     async def story(people: Visitors) -> None:
         assert people.lanes.have_room, "nothing is known yet"
         await people.come("two", "z")
         await people.come("one", *"abcdefghij")
         await people.go("z")
         assert people.lanes.have_room, "somebody left a moment ago: others like him may come"
-        await asyncio.sleep(0.06)
+        await people.later(lanes.RECENT + 0.1)
         assert (people.lanes.full(), people.lanes.have_room, people.lanes.have_idle) == (["one"], False, True)
         await people.come("two", "y")
         assert (people.lanes.have_room, people.lanes.have_idle) == (True, False)

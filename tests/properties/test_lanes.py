@@ -94,8 +94,12 @@ class Story:
         for name in waiting:
             assert held[self.came[name]] >= self.share, f"{name} waits though its share is free"
             assert not free, f"{name} waits though there is a free place"
-        # as long as nobody divides the places anew
-        if self.fixed and len(self.providers) <= self.places:
+        # as long as nobody divides the places anew, and nobody comes who has no share
+        if (
+            self.fixed
+            and set(self.came.values()) <= set(self.providers)
+            and len(self.providers) <= self.places
+        ):
             assert len(inside) < 2 * self.places
         self.begun |= set(inside)
         order = list(self.came)

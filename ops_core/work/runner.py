@@ -132,13 +132,14 @@ class _Shift:
         # with all done it asks once more: what had no room a moment ago may have some now
         if room < 1 or not await self._has_time():
             return
+        probes = self._probes()
         try:
             claimed = await asyncio.to_thread(
                 self._claim_due,
                 room,
-                self._kinds(),
+                self._kinds(probes),
                 self._session.lanes.full(),
-                only_known=not self._may_be_any(),
+                only_known=not (probes or not self.running or self._session.lanes.have_room),
             )
         except SQLAlchemyError as error:
             if not is_unavailable(error):
@@ -160,19 +161,18 @@ class _Shift:
         )
         return min(BEGINNING - beginning, self._most - len(self.running))
 
-    def _may_be_any(self) -> bool:
-        """Whether a job is welcome of which it is not known whom it needs."""
-        if not self.running or self._session.lanes.have_room:
-            return True
+    def _probes(self) -> bool:
+        """Whether it is time to take on jobs of which it is not known whom they need, full lanes or not."""
         if _now() < self._probe_at:
             return False
         self._probe_at = _now() + PROBE
         return True
 
-    def _kinds(self) -> list[JobKind]:
+    def _kinds(self, probes: bool) -> list[JobKind]:
         # a retry of some provider's images needs no listing and no search
-        listings = self._session.listings.have_room
-        return [kind for kind in KINDS if listings or kind is JobKind.RETRY]
+        listings = self._session.listings
+        all_of_them = listings.have_room or (probes and listings.have_idle)
+        return [kind for kind in KINDS if all_of_them or kind is JobKind.RETRY]
 
     async def _has_time(self) -> bool:
         now = _now()

@@ -199,6 +199,31 @@ def test_a_session_whose_lane_is_full_still_finds_work_for_idle_ones(
         running.stopping.set()
 
 
+def test_a_provider_whose_listings_stall_keeps_no_venue_of_another_waiting(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "RECENT", 0.1)
+    monkeypatch.setattr(lanes, "LONGEST_WAIT", 60.0)  # those who wait are not sent away meanwhile
+    *stalled, other = system.add_venues(7)
+    change(system, f"UPDATE venues SET provider_ids = provider_ids - 'wikidata' WHERE id <> {other}")
+    change(system, f"UPDATE venues SET provider_ids = provider_ids - 'google_places' WHERE id = {other}")
+    places = system.rows("SELECT provider_ids->>'google_places' AS id FROM venues WHERE id <> :id", id=other)
+    script = {f"listing:google_places:{row.id}": [Fault.TIMEOUT] for row in places}
+    system.sandbox.set_faults(script=script, stall_seconds=60)
+
+    job_ids = system.enqueue(stalled)
+    patient = dict.fromkeys(("stall_timeout", "download_timeout", "provider_timeout"), 50.0)
+    with session_of(system, job_ids, downloads_per_process=2, lease_seconds=30.0, **patient) as running:
+        asked = partial(system.sandbox.log, provider="google_places", kind="listing")
+        wait_until(asked, lambda calls: len(calls) == 2)
+        time.sleep(5 * lanes.RECENT)
+        (job_id,) = system.enqueue([other])
+        done = "SELECT count(*) FROM jobs WHERE id = :id AND state = 'completed'"
+        wait_until(partial(system.value, done, id=job_id), seconds=20)
+        assert system.value("SELECT count(*) FROM jobs WHERE state = 'executing'") == len(stalled)
+        running.stopping.set()
+
+
 def test_a_pause_lets_what_runs_finish_and_gives_the_rest_back_untried(system: System) -> None:
     fail_all(system, 8)
     images = system.value("SELECT count(*) FROM images")

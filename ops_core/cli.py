@@ -153,7 +153,7 @@ def env(data_dir: DataDir = None) -> None:
     except FileNotFoundError:
         raise NotRunning(f"The system in {settings.data_dir} is still starting: try again soon.") from None
     for name, value in addresses.items():
-        if masked(value) == value:
+        if value.startswith("/") or masked(value) == value:  # a folder, or an address without a password
             typer.echo(f"export {name}={shlex.quote(value)}")
         else:  # it was not made here: whoever set it has it
             typer.echo(f"{name} holds a password and is not printed; it is in your settings.", err=True)

@@ -207,6 +207,10 @@ def _addresses(settings: Settings) -> dict[str, str]:
         "BROKER_URL": settings.require_broker_url(),
         "CONSOLE_URL": _console_url(settings),
     }
+    # parts started by hand with these must keep pictures where the others look for them
+    addresses[env_name("data_dir")] = str(settings.data_dir.absolute())
+    if settings.store_dir:
+        addresses[env_name("store_dir")] = str(settings.store_dir.absolute())
     if settings.sandbox_url:
         addresses["SANDBOX_URL"] = settings.sandbox_url
         # parts started by hand with these must not ask the real providers

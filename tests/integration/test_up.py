@@ -132,6 +132,7 @@ def test_env_prints_addresses_that_a_shell_and_psql_take(up: Up) -> None:
     with psycopg.connect(taken.stdout) as connection:
         assert connection.execute("SELECT current_database()").fetchone() == ("venue_ops",)
     assert f"export CONSOLE_URL=http://127.0.0.1:{up.port}/admin/venue-images\n" in shown
+    assert f"export VENUE_OPS_DATA_DIR={up.data_dir}\n" in shown
     for name in ("addresses.json", "processes.json"):
         assert (up.data_dir / "run" / name).stat().st_mode & 0o077 == 0
 

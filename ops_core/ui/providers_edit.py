@@ -81,9 +81,9 @@ def draw(asked: Asked) -> None:
                 f"Documented: priority {theirs.priority}; {providers_words.limits(theirs)}; "
                 f"{providers_words.prices(row.code, theirs)}"
             )
-        save, cancel = st.columns(2)
-        save.form_submit_button("Save", type="primary", width="stretch", on_click=_save, args=(asked,))
-        cancel.form_submit_button("Cancel", width="stretch", on_click=providers_asked.give_up)
+        st.form_submit_button("Save", type="primary", width="stretch", on_click=_save, args=(asked,))
+    # outside: no button of a form does anything while one of its fields holds what cannot be
+    st.button("Cancel", key="provider_cancel", width="stretch", on_click=providers_asked.give_up)
 
 
 def wanted() -> ProviderEdit:

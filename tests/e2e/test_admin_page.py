@@ -59,6 +59,20 @@ def test_a_price_is_saved_once_however_often_save_is_clicked(console, engine, br
     assert saved == ["limit an hour none -> 9,000, photo price $0.007 -> $0.01875"]
 
 
+def test_a_number_that_cannot_be_is_not_saved_and_locks_nobody_in(console, engine, browser):
+    with Tab(browser) as tab:
+        dialog = opened(tab.page, console, "google_places_edit")
+        priority = dialog.get_by_role("spinbutton", name="Priority")
+        priority.fill("500")
+        priority.blur()
+        dialog.get_by_role("button", name="Save").click()
+        expect(dialog.get_by_text("outside the allowed range").first).to_be_attached()
+        dialog.get_by_role("button", name="Cancel").click()
+        expect(dialog).to_have_count(0)
+        assert tab.complaints == []
+    assert outcomes(engine) == []
+
+
 def test_copies_that_terms_forbid_wait_for_a_reason_and_a_confirmation(console, engine, browser):
     with Tab(browser) as tab:
         dialog = opened(tab.page, console, "foursquare_copies")

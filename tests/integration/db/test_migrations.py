@@ -11,6 +11,7 @@ from sqlalchemy import Engine, create_engine, text
 
 from ops_core.db import migrate, reference
 from ops_core.db.schema import ENUMS, Base
+from tests.support.factories import make_image, make_job, make_match, make_venue
 from tests.support.postgres import TestServer
 
 pytestmark = pytest.mark.postgres
@@ -131,8 +132,15 @@ def test_copies_are_as_the_terms_say_and_what_is_stored_is_on_the_disk_after_an_
         engine = create_engine(url)
         with engine.begin() as connection:
             connection.execute(text("SET LOCAL session_replication_role = replica"))
-            # as the version before seeded them: both were copied
-            connection.execute(text("UPDATE providers SET rehosting = 'store'"))
+            # as the version before seeded them: both were copied; and one that somebody added
+            connection.execute(
+                text("""
+                    INSERT INTO providers (code, name, priority, capabilities, listing_usd, photo_usd,
+                                           rehosting)
+                    SELECT code, code, 1, '["photos"]', 0, 0, 'store'
+                    FROM unnest(ARRAY['google_places', 'wikimedia_commons', 'theirs']) AS code
+                """)
+            )
             connection.execute(
                 text("""
                     INSERT INTO images (venue_id, provider, provider_ref, state, storage_key)
@@ -150,14 +158,43 @@ def test_copies_are_as_the_terms_say_and_what_is_stored_is_on_the_disk_after_an_
                 "google_places": ("forbidden", "reference_only"),
                 "here": ("unclear", "reference_only"),
                 "mapbox": ("unclear", "reference_only"),
+                "theirs": ("unclear", "store"),
                 "unsplash": ("forbidden", "reference_only"),
                 "wikimedia_commons": ("allowed", "store"),
             }
             assert all("photos" in row.capabilities for row in rows)
+            able = {row.code for row in rows if "search" in row.capabilities}
+            assert {"google_places", "wikimedia_commons"} <= able
             assert connection.scalar(text("SELECT store FROM images")) == "disk"
             connection.execute(text("SET LOCAL session_replication_role = replica"))
             new = "INSERT INTO images (venue_id, provider, provider_ref) VALUES (1, 'here', 'b')"
             assert connection.scalar(text(f"{new} RETURNING store")) is None
+        engine.dispose()
+
+
+def test_what_only_later_versions_know_is_let_go_by_a_downgrade_and_the_way_up_is_open_again(
+    postgres: TestServer,
+) -> None:
+    with postgres.empty() as url:
+        migrate.upgrade(url)
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            venue = make_venue(connection)
+            make_image(connection, venue, state="referenced", url="https://x.example/a.jpg")
+            make_image(connection, venue, provider_ref="b", state="failed", error_type="forbidden")
+            for values in (
+                {"state": "available"},
+                {"state": "completed", "status": "success", "finished_at": datetime.now(UTC)},
+            ):
+                make_job(connection, venue, kind="geocoding", **values)
+            make_match(connection, venue, "here", state="matched", place_id="here:1")
+        migrate.downgrade(url, "0003")
+        with engine.connect() as connection:
+            images = connection.execute(text("SELECT state, url FROM images ORDER BY state::text")).all()
+            jobs = connection.scalars(text("SELECT state FROM jobs ORDER BY state::text")).all()
+        assert images == [("discovered", None), ("failed", None)]
+        assert jobs == ["cancelled", "completed"]
+        assert migrate.upgrade(url) == migrate.head()
         engine.dispose()
 
 

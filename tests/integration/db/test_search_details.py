@@ -44,19 +44,12 @@ def make(engine: Engine, provider: str, at: datetime, **columns: Any) -> Any:
         return make_match(connection, make_venue(connection), provider, searched_at=at, **columns)
 
 
-@pytest.mark.parametrize(
-    ("provider", "old", "new"),
-    [
-        ("google_places", ago(days=30, minutes=1), ago(days=29, hours=23)),
-        ("here", ago(days=30, minutes=1), ago(days=29, hours=23)),
-        ("mapbox", ago(days=30, minutes=1), ago(days=29, hours=23)),
-        ("foursquare", ago(days=1, minutes=1), ago(hours=23)),
-    ],
-)
+@pytest.mark.parametrize(("provider", "days"), DAYS.items())
 def test_details_go_when_the_time_of_their_provider_is_over(
-    database: Engine, provider: str, old: datetime, new: datetime
+    database: Engine, provider: str, days: int
 ) -> None:
-    over, young = make(database, provider, old), make(database, provider, new)
+    over = make(database, provider, ago(days=days, minutes=1))
+    young = make(database, provider, ago(days=days, hours=-1))
     assert work.drop_overdue(database) == 1
     assert row_of(database, over).details_dropped_at is not None
     assert row_of(database, young) == young

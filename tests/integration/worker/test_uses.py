@@ -103,6 +103,8 @@ def test_a_job_waits_for_no_report(unsplash: System) -> None:
 def test_a_report_that_is_late_waits_for_a_permit_as_a_listing_does(unsplash: System) -> None:
     change(unsplash, "UPDATE providers SET per_minute = 12")  # one call in five seconds
     refs = enriched(unsplash)
+    # as if its listing had been a moment ago, however slow the machine is
+    change(unsplash, "UPDATE rate_limits SET tat_minute = clock_timestamp() + interval '5 seconds'")
     report(unsplash)
     assert told(unsplash) == Counter()
     change(unsplash, "UPDATE images SET report_due_at = now() - interval '2 hours'")

@@ -20,6 +20,7 @@ PROVIDER_RESULTS = {
     "images_fetched": "int64",
     "images_uploaded": "int64",
     "images_failed": "int64",
+    "images_referenced": "int64",
     "calls": "int64",
     "cost_usd": "float64",
     "seconds": "float64",
@@ -125,11 +126,14 @@ def failures(counts: pd.DataFrame) -> pd.DataFrame:
     return frame(sorted(sums.values(), key=lambda line: (-line["images"], line["error_type"])), FAILURES)
 
 
-def provider_results(connection: Connection, job_id: int, counts: pd.DataFrame) -> pd.DataFrame:
+def provider_results(
+    connection: Connection, job_id: int, counts: pd.DataFrame, referenced: Mapping[str, int] | None = None
+) -> pd.DataFrame:
     """How each provider did in a job: its answer, and the images of `counts`, a frame of `fates`.
 
-    The answer's own image counts are written when the job ends; until then its tries say more. A
-    provider that was not asked, only fetched from, has a status of none.
+    `referenced` counts, by provider, those that are shown from there (`db.references.by_provider`). The
+    answer's own image counts are written when the job ends; until then its tries say more. A provider that
+    was not asked, only fetched from, has a status of none.
     """
     lines = {
         row["provider"]: _provider_line(dict(row)) for row in job_detail.provider_results(connection, job_id)
@@ -141,6 +145,8 @@ def provider_results(connection: Connection, job_id: int, counts: pd.DataFrame) 
     for provider, sums in tried.items():
         line = lines.setdefault(provider, _provider_line({"provider": provider}))
         line |= {name: max(line[name], images) for name, images in sums.items()}
+    for provider, images in (referenced or {}).items():
+        lines.setdefault(provider, _provider_line({"provider": provider}))["images_referenced"] = images
     return frame([lines[provider] for provider in sorted(lines)], PROVIDER_RESULTS)
 
 
@@ -212,7 +218,8 @@ def _event(at: datetime | None, what: str, **values: Any) -> dict[str, Any]:
 
 
 def _provider_line(row: Mapping[str, Any]) -> dict[str, Any]:
-    zero = dict.fromkeys(("images_fetched", "images_uploaded", "images_failed", "calls", "cost_usd"), 0)
+    counts = ("images_fetched", "images_uploaded", "images_failed", "images_referenced", "calls", "cost_usd")
+    zero = dict.fromkeys(counts, 0)
     line = {**dict.fromkeys(PROVIDER_RESULTS), **zero, **row}
     milliseconds = line.pop("duration_ms", None)
     return line | {"seconds": None if milliseconds is None else milliseconds / 1000}

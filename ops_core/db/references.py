@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, RowMapping, Subquery, func, select
 
 from ops_core.db.schema import Image, Job, Venue
 from ops_core.domain.images import ImageState
@@ -48,11 +48,7 @@ def reference(connection: Connection, image_id: int) -> Reference | None:
 
 def of_job(connection: Connection, job_id: int, limit: int) -> Sequence[RowMapping]:
     """Of the photos a job chose, the first `limit` that are shown from their provider now, best first."""
-    chosen = (
-        select(func.jsonb_array_elements_text(Job.meta["image_ids"]).label("id"))
-        .where(Job.id == job_id, func.jsonb_typeof(Job.meta["image_ids"]) == "array")
-        .subquery("chosen")
-    )
+    chosen = _chosen(job_id)
     question = (
         select(
             Image.id,
@@ -73,3 +69,23 @@ def of_job(connection: Connection, job_id: int, limit: int) -> Sequence[RowMappi
         .limit(limit)
     )
     return connection.execute(question).mappings().all()
+
+
+def by_provider(connection: Connection, job_id: int) -> dict[str, int]:
+    """How many photos a job chose of each provider are shown from there now."""
+    chosen = _chosen(job_id)
+    question = (
+        select(Image.provider, func.count().label("images"))
+        .join(chosen, chosen.c.id.cast(Image.id.type) == Image.id)
+        .where(Image.state == ImageState.REFERENCED)
+        .group_by(Image.provider)
+    )
+    return {row.provider: row.images for row in connection.execute(question)}
+
+
+def _chosen(job_id: int) -> Subquery:
+    return (
+        select(func.jsonb_array_elements_text(Job.meta["image_ids"]).label("id"))
+        .where(Job.id == job_id, func.jsonb_typeof(Job.meta["image_ids"]) == "array")
+        .subquery("chosen")
+    )

@@ -39,10 +39,12 @@ def overview(job_id: int) -> Overview | None:
             return None
         counts = job_frames.fates(connection, job_id)
         request = related_jobs.retry_request(connection, row["request_id"]) if row["request_id"] else None
+        has_references = (row["numbers"] or {}).get("images_referenced")
+        referenced = db_references.by_provider(connection, job_id) if has_references else None
         return Overview(
             job=dict(row),
             counts=counts,
-            providers=job_frames.provider_results(connection, job_id, counts),
+            providers=job_frames.provider_results(connection, job_id, counts, referenced),
             started=related_jobs.started_jobs(connection, job_id) if row["kind"] in STARTERS else {},
             request=dict(request) if request else None,
         )

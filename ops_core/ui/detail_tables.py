@@ -144,11 +144,19 @@ def _provider_card(row: Mapping[str, Any], names: Mapping[str, str], *, searched
     if not pd.isna(row["reason"]):
         fine_print(plain(row["reason"]))
     if not searched:
-        failed = f"{row['images_failed']:,} failed"
-        st.markdown(
-            f"**{row['images_fetched']:,}** listed · **{row['images_uploaded']:,}** uploaded · "
-            + (f":red[**{failed}**]" if row["images_failed"] else failed)
-        )
+        st.markdown(" · ".join(_images(row)))
     calls = "1 call" if row["calls"] == 1 else f"{row['calls']:,} calls"
     took = "" if pd.isna(row["seconds"]) else f" · {row['seconds']:.1f} s"
     fine_print(f"{calls} · \\${row['cost_usd']:.3f}{took}")
+
+
+def _images(row: Mapping[str, Any]) -> list[str]:
+    parts = [f"**{row['images_fetched']:,}** listed"]
+    if row["images_referenced"]:
+        parts.append(f"**{row['images_referenced']:,}** shown from there")
+    # of a provider whose photos are all shown from there, the store has nothing to tell
+    if row["images_uploaded"] or row["images_failed"] or not row["images_referenced"]:
+        failed = f"{row['images_failed']:,} failed"
+        parts.append(f"**{row['images_uploaded']:,}** uploaded")
+        parts.append(f":red[**{failed}**]" if row["images_failed"] else failed)
+    return parts

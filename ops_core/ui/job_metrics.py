@@ -54,7 +54,18 @@ def _results(job: Mapping[str, Any], fate: Fate) -> str:
     ]
     if fate.recovered:
         parts.append(f"{fate.recovered:,} recovered since")
+    if job["images_existing"]:
+        parts.append(f"{job['images_existing']:,} already stored")
+    if shown := referenced(job):
+        parts.append(f"{shown:,} shown from their provider")
+    if job["images_left"]:
+        parts.append(f"{job['images_left']:,} failed before")
     return ", ".join(parts)
+
+
+def referenced(job: Mapping[str, Any]) -> int:
+    """Photos the job chose that are shown from their provider."""
+    return int((job["numbers"] or {}).get("images_referenced", 0))
 
 
 def _uploaded(job: Mapping[str, Any], fate: Fate) -> int:
@@ -91,10 +102,10 @@ def _images(job: Mapping[str, Any], fate: Fate) -> None:
         job["images_existing"],
         "Chosen photos that were in the store before, or that another job had in hand.",
     )
-    if referenced := (job["numbers"] or {}).get("images_referenced"):
+    if shown := referenced(job):
         _card(
             "Shown from provider",
-            referenced,
+            shown,
             "Chosen photos that are not copied, as their providers' terms ask.",
             "blue",
         )

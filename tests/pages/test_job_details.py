@@ -182,6 +182,25 @@ def test_the_figures_tell_then_and_now(database, panels):
     assert "Images uploaded per provider:] :orange-badge[Google Places] 9" in said
 
 
+def test_photos_that_are_shown_from_their_provider_are_told_of_in_all_and_by_provider(database, panels):
+    with database.begin() as connection:
+        venue = make_venue(connection)
+        job = make_job(connection, venue)
+        for provider in ("here", "unsplash"):
+            make_job_provider(connection, job, provider, images_fetched=2)
+        images = [
+            make_image(connection, venue, provider=provider, state=ImageState.REFERENCED)
+            for provider in ("here", "unsplash", "here")
+        ]
+        meta = {"image_ids": [image.id for image in images], "images_referenced": 3, "images_existing": 4}
+        values = {"meta": meta, "images_discovered": 7, "images_existing": 4}
+        connection.execute(update(schema.Job).where(schema.Job.id == job.id).values(values))
+    said = texts(panels(job))
+    assert "**7 discovered, 0 uploaded, 0 failed, 4 already stored, 3 shown from their provider**" in said
+    assert "**2** listed · **2** shown from there\n" in f"{said}\n"
+    assert "**2** listed · **1** shown from there\n" in f"{said}\n"
+
+
 def test_failures_that_moved_on_are_told_of(database, panels):
     with database.begin() as connection:
         venue = make_venue(connection)

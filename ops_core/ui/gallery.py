@@ -64,7 +64,7 @@ def job_references(job_id: int, total: int, names: Mapping[str, str]) -> None:
             with st.container(gap="xxsmall"):
                 _reference(image, f"Photo {number}, shown from {provider}")
                 st.markdown(" ".join([badges.provider_badge(image["provider"], names), *image_badges(image)]))
-                fine_print(*filter(None, (_credit(image), _size_in_pixels(image))))
+                fine_print(*filter(None, (credit(image), _size_in_pixels(image))))
     if total > len(images):
         fine_print(f"The first {len(images)} of {total:,}.")
 
@@ -89,7 +89,7 @@ def gallery(images: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> No
                 if image.get("venue"):
                     _venue(image)
                 st.markdown(" ".join([badges.provider_badge(image["provider"], names), *image_badges(image)]))
-                fine_print(_credit(image), _measures(image))
+                fine_print(credit(image), _measures(image))
 
 
 def _show_more(key: str) -> None:
@@ -136,13 +136,14 @@ def _address(url: str) -> str:
     return url if _is_elsewhere(url) else urljoin(st.context.url or "", url)
 
 
-def _credit(image: Mapping[str, Any]) -> str:
+def credit(image: Mapping[str, Any]) -> str:
+    """Author, licence and the provider's own credit, as Markdown: to stand wherever the image is shown."""
     maker = link(image["attribution"], image["attribution_url"]) if image["attribution"] else ""
     terms = link(image["license"], image["license_url"]) if image["license"] else ""
-    credit = credit_of(image["provider"], sender=get_settings().unsplash_app_name)
-    if credit and credit[0] == image["attribution"] and not image["attribution_url"]:
-        maker = ""  # the credit says the same, with its link
-    given = [part for part in (maker, terms, link(*credit) if credit else "") if part]
+    provider = credit_of(image["provider"], sender=get_settings().unsplash_app_name)
+    if provider and provider[0] == image["attribution"] and not image["attribution_url"]:
+        maker = ""  # the provider's says the same, with its link
+    given = [part for part in (maker, terms, link(*provider) if provider else "") if part]
     return " · ".join(dict.fromkeys(given)) or "Unknown author"
 
 

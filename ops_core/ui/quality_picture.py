@@ -11,6 +11,7 @@ from ops_core.analytics.picture_frames import headline
 from ops_core.db.picture_lists import PROVIDERS_FROM
 from ops_core.ui import badges, gallery, quality_cached, quality_marks, words_of_time
 from ops_core.ui.fine_print import fine_print
+from ops_core.ui.markdown import plain
 
 #: Images shown at first, and how many more with each click.
 FIRST, STEP = 24, 48
@@ -37,8 +38,10 @@ def _words(row: Mapping[str, Any], names: Mapping[str, str], zone: str) -> None:
     # of a picture with many more images, another provider may have one that was not read
     more = ["and maybe others"] if row["images"] > PROVIDERS_FROM else []
     st.markdown(" ".join([*providers, *more]))
+    where = [f"{plain(row['venue'])}, {plain(row['city'])}"] if row["venues"] == 1 else []
     images = "1 image" if row["images"] == 1 else f"{row['images']:,} images"
-    fine_print(f"{images} · first seen {words_of_time.moment(row['created_at'], zone)}")
+    seen = f"first seen {words_of_time.moment(row['created_at'], zone)}"
+    fine_print(" · ".join([*where, images, seen]), f"Photo: {gallery.credit(row)}")
 
 
 def _images(row: Mapping[str, Any], names: Mapping[str, str]) -> None:

@@ -71,6 +71,12 @@ def test_the_same_picture_on_14_venues_is_reported_first(seen):
     assert images(app) == 2
 
 
+def test_the_photo_of_a_closed_card_stands_with_its_credit(seen):
+    said = texts(open_app(PAGE, show="twice"))
+    assert "Photo: Photographer " in said
+    assert " · [Google Maps](https://www.google.com/maps)" in said
+
+
 def test_cards_count_everything(seen):
     assert cards(open_app(PAGE)) == {
         "Repeated": ":blue[2]",
@@ -85,6 +91,7 @@ def test_cards_count_everything(seen):
 def test_twice_at_one_venue_is_told_apart_from_on_several(seen):
     said = texts(open_app(PAGE, show="twice"))
     assert "The same picture twice at one venue" in said
+    assert "Louvre, Paris · 2 images · first seen" in said
     assert "14 venues" not in said
 
 

@@ -36,7 +36,7 @@ def test_the_gallery_shows_it_beside_the_author(
 ) -> None:
     monkeypatch.setenv("VENUE_OPS_UNSPLASH_APP_NAME", "venue_console")
     image: dict[str, Any] = {"provider": provider, "attribution": "Gille <b>Spie</b>", "license": None}
-    shown = gallery._credit({**image, "attribution_url": None, "license_url": None})
+    shown = gallery.credit({**image, "attribution_url": None, "license_url": None})
     assert shown.startswith("Gille")
     assert credit in shown
     assert "<b>" not in shown

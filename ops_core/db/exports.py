@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, case, exists, func, select, text
 from sqlalchemy.orm import aliased
 
 from ops_core.db.job_filter import conditions
+from ops_core.db.references import CHOSEN_BY_JOB
 from ops_core.db.schema import Attempt, City, Image, Job, Venue
 from ops_core.domain.filters import Filters
 from ops_core.domain.images import AttemptOutcome, ImageState
@@ -62,6 +63,7 @@ _ALL = (
         Job.images_failed_now,
         Job.images_retryable_now,
         Job.images_existing,
+        CHOSEN_BY_JOB.label("images_referenced"),
         Job.images_left,
         Job.providers,
         Job.error_types,

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, case, func, literal, select, tuple_
+from sqlalchemy import Connection, Select, and_, func, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.engine import RowMapping
 
 from ops_core.db.job_filter import conditions
+from ops_core.db.references import CHOSEN_BY_JOB
 from ops_core.db.schema import Attempt, City, Image, Job, RetryItem, Venue
 from ops_core.domain.errors import TRANSIENT_TYPES
 from ops_core.domain.filters import Filters
@@ -142,13 +143,7 @@ def rows(connection: Connection, ids: Sequence[int]) -> Sequence[RowMapping]:
             Job.summary,
             Job.images_existing.label("existing"),
             Job.images_left.label("left"),
-            case(
-                (
-                    func.jsonb_typeof(Job.meta["images_referenced"]) == "number",
-                    Job.meta["images_referenced"].as_integer(),
-                ),
-                else_=0,
-            ).label("referenced"),
+            CHOSEN_BY_JOB.label("referenced"),
             Job.images_discovered,
             Job.images_uploaded,
             Job.images_failed,

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, RowMapping, Subquery, func, select
+from sqlalchemy import Connection, RowMapping, Subquery, case, func, select
 
 from ops_core.db.schema import Image, Job, Venue
 from ops_core.domain.images import ImageState
+
+#: Photos a job chose that were to be shown from their provider, as its meta says; for queries of jobs.
+CHOSEN_BY_JOB = case(
+    (
+        func.jsonb_typeof(Job.meta["images_referenced"]) == "number",
+        Job.meta["images_referenced"].as_integer(),
+    ),
+    else_=0,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,11 @@ def page_of(provider: str, place_id: str, name: str | None = None) -> str | None
     return make(place_id, name or "") if make and place_id else None
 
 
+def site_of(provider: str, name: str) -> str:
+    """Whose page `page_of` leads to, where that is not the provider by its `name`."""
+    return "Wikidata" if provider == "wikimedia_commons" else name
+
+
 def map_of(latitude: float | None, longitude: float | None) -> str | None:
     """A map of the spot with a mark on it; None unless both coordinates are known."""
     if latitude is None or longitude is None:

@@ -11,7 +11,7 @@ from ops_core import actions
 from ops_core.analytics.match_frames import STATES, score_colour
 from ops_core.db.match_lists import Listed
 from ops_core.domain.matches import Candidate, MatchState, Refusal, details_kept_until, metres
-from ops_core.domain.place_links import map_of, page_of
+from ops_core.domain.place_links import map_of, page_of, site_of
 from ops_core.domain.provider_edits import price
 from ops_core.domain.providers import why_details_go
 from ops_core.ui import badges, geocoding_cached, notices, retries_controls
@@ -36,8 +36,9 @@ def card(row: Listed, key: str, *, names: Mapping[str, str], zone: str, may_deci
     _head(row, names, zone)
     note(row)
     if not row.match.candidates:
-        fine_print("No candidates: type the id below if you know it, or search again later.")
-    if row.match.details_dropped_at is not None:
+        fine_print("No candidates: type the id below if you know it.")
+        _again(row, key, name, may_decide=may_decide)
+    elif row.match.details_dropped_at is not None:
         _dropped(row, key, name, may_decide=may_decide)
     for place, candidate in enumerate(row.match.candidates):
         with st.container(border=True, gap="xxsmall", key=f"{key}_candidate_{place}"):
@@ -89,7 +90,7 @@ def _dropped(row: Listed, key: str, provider: str, *, may_decide: bool) -> None:
     """That names and addresses are gone, and how to see them again."""
     match = row.match
     has_pages = any(page_of(match.provider, each.place_id) for each in match.candidates)
-    ways = [f"open a place at {plain(provider)}"] if has_pages else []
+    ways = [f"open a place at {plain(site_of(match.provider, provider))}"] if has_pages else []
     if row.venue_has is None:
         ways.append("search again")
     see = f" To see them, {' or '.join(ways)}." if ways else ""
@@ -99,6 +100,12 @@ def _dropped(row: Listed, key: str, provider: str, *, may_decide: bool) -> None:
         f"dropped; ids, scores and distances stay.{see}",
         icon=":material/auto_delete:",
     )
+    _again(row, key, provider, may_decide=may_decide)
+
+
+def _again(row: Listed, key: str, provider: str, *, may_decide: bool) -> None:
+    """A button that searches once more, unless there is nothing to search for."""
+    match = row.match
     if row.venue_has is not None:
         return  # an id that is there is not searched for
     usd = geocoding_cached.search_prices().get(match.provider)
@@ -152,7 +159,7 @@ def _candidate(row: Listed, candidate: Candidate, key: str, provider: str, *, ma
 def _links(code: str, provider: str, candidate: Candidate) -> list[str]:
     links = [f"`{plain_code(candidate.place_id)}`"] if candidate.name else []
     if page := page_of(code, candidate.place_id, candidate.name):
-        links.append(link(f"open at {provider}", page))
+        links.append(link(f"open at {site_of(code, provider)}", page))
     if spot := map_of(candidate.latitude, candidate.longitude):
         links.append(link("on a map", spot))
     return links
@@ -205,7 +212,7 @@ def _none(row: Listed, key: str, provider: str, *, may_decide: bool) -> None:
     help_text = f"No place found at {provider} is this venue; it is not searched for there again."
     if not takes_away:
         st.button(
-            "None of these",
+            "None of these" if row.match.candidates else "It is not there",
             key=f"{key}_none",
             icon=":material/block:",
             disabled=not may_decide,

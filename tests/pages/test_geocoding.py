@@ -457,6 +457,25 @@ def test_searching_again_asks_that_provider_only_and_once(dropped, database):
     assert other_tab.toast[0].value == r"Klub \*Żaczek\* is being searched for already."
 
 
+@pytest.mark.usefixtures("sandboxed")
+def test_what_was_not_found_can_be_searched_for_again(database):
+    with database.begin() as connection:
+        venue = make_venue(connection)
+        make_match(connection, venue, state="none", candidates=[])
+    app = open_app(PAGE, match=f"{venue.id}-foursquare")
+    assert button(app, "geo_opened_none").label == "It is not there"
+    click(app, "geo_opened_again")
+    (job,) = rows(database, "SELECT * FROM jobs")
+    assert (job.kind, job.args["providers"], job.args["force"]) == ("geocoding", ["foursquare"], False)
+
+
+def test_a_place_of_wikimedia_commons_is_opened_at_wikidata(database):
+    with database.begin() as connection:
+        places = [Candidate(place_id="Q12", name="Blue Note", score=0.6)]
+        make_match(connection, make_venue(connection), "wikimedia_commons", candidates=places)
+    assert "[open at Wikidata](https://www.wikidata.org/wiki/Q12)" in texts(open_app(PAGE))
+
+
 def test_why_a_provider_cannot_be_searched_again_is_said_on_its_card(dropped, database):
     app = click(open_app(PAGE), f"{card_key(dropped)}_again")
     said = app.warning[0].value.replace("\\", "")

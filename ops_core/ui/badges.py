@@ -60,15 +60,13 @@ _RETRIES: dict[str, str] = {
     ItemState.UPLOADED: "green",
     ItemState.FAILED: "red",
 }
-#: Streamlit has no colour of this name; both themes read this one well.
-_PINK = palette.LIGHT.shades["pink"].mark
 
 
 def badge(label: str, colour: str, icon: str = "") -> str:
     """A badge as Markdown; its label is shown as it is, after `icon` (a Material name) if given."""
     text = f":material/{icon}: {plain(label)}" if icon else plain(label)
     if colour == "pink":
-        shade = (palette.DARK if st.context.theme.type == "dark" else palette.LIGHT).shades["pink"]
+        shade = _pink()
         return f':small[:color[{text}]{{foreground="{shade.text}" background="{shade.fill}"}}]'
     return f":{colour}-badge[{text}]"
 
@@ -151,7 +149,12 @@ def _column(
     return st.column_config.MultiselectColumn(
         label,
         options=list(colours),
-        color=[_PINK if colour == "pink" else colour for colour in colours.values()],
+        color=[_pink().fill if colour == "pink" else colour for colour in colours.values()],
         help=help_text,
         width=width,
     )
+
+
+def _pink() -> palette.Shade:
+    """Streamlit has no colour of this name."""
+    return (palette.DARK if st.context.theme.type == "dark" else palette.LIGHT).shades["pink"]

@@ -18,6 +18,9 @@ _LINES = (
     ("Let go", "let_go", "violet", "dashdot"),
 )
 
+#: Up to so many images and in so short a time, each image and each second has its mark on the axes.
+_FEW_IMAGES, _FEW_SECONDS = 5, pd.Timedelta(seconds=6)
+
 
 def course(rows: pd.DataFrame, *, images: int, zone: ZoneInfo, theme: Theme) -> go.Figure | None:
     """Images by what became of them, summed up over time; `rows` is a frame of `retry_frames.COURSE`.
@@ -29,11 +32,17 @@ def course(rows: pd.DataFrame, *, images: int, zone: ZoneInfo, theme: Theme) -> 
         return None
     local = rows["until"].dt.tz_convert(zone)
     times = local.dt.tz_localize(None).tolist()
-    long = local.iloc[-1] - local.iloc[0] > pd.Timedelta(minutes=5)
+    took = local.iloc[-1] - local.iloc[0]
+    long = took > pd.Timedelta(minutes=5)
     figure = go.Figure(layout=layout(theme, height=320))
     figure.update_layout(showlegend=True, yaxis=amounts(theme, "Images") | {"range": [0, images * 1.08]})
     # the day stands under the first time of it
     figure.update_xaxes(type="date", nticks=6, tickformat="%H:%M\n%-d %b" if long else "%H:%M:%S\n%-d %b")
+    # by itself, an axis would count half images, and write one second several times
+    if images <= _FEW_IMAGES:
+        figure.update_yaxes(tickmode="linear", tick0=0, dtick=1)
+    if took <= _FEW_SECONDS:
+        figure.update_xaxes(tickmode="linear", dtick=1000)
     for label, column, colour, dash in lines:
         counts = rows[column].tolist()
         figure.add_scatter(

@@ -47,6 +47,19 @@ def test_times_are_on_the_viewers_clock():
     assert "23 Nov 2026, 13:00:00" in drawn.data[0].hovertext[0]
 
 
+def test_axes_show_no_half_images_and_no_second_twice():
+    short = retry_frames.course(
+        [{"since": BEGIN, "state": "uploaded", "images": 2}],
+        begin=BEGIN,
+        end=BEGIN + timedelta(seconds=2),
+        step=1,
+    )
+    drawn = figure(short, images=2).layout
+    assert (drawn.yaxis.dtick, drawn.xaxis.dtick) == (1, 1000)
+    usual = figure(course((0, "uploaded", 8))).layout
+    assert (usual.yaxis.dtick, usual.xaxis.dtick) == (None, None)
+
+
 @pytest.mark.parametrize("rows", [course(), course((1, "uploaded", 0))])
 def test_nothing_is_drawn_while_nothing_has_ended(rows):
     assert figure(rows) is None

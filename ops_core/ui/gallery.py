@@ -20,6 +20,8 @@ from ops_core.ui.quality_marks import image_badges
 
 #: Photos shown at first, and how many more with each click.
 FIRST, STEP = 8, 24
+#: Pixels of a column at least: the longest name of a provider stands in one line.
+_COLUMN = 140
 
 _QUALITY = (
     "From 0.1 to 1: seven parts size, up to four megapixels, and three parts a shape that crops well. "
@@ -58,7 +60,7 @@ def job_references(job_id: int, total: int, names: Mapping[str, str]) -> None:
     )
     if not media_is_served():
         fine_print("Photos of this kind show where the console is started with `venue-ops web`.")
-    with st.grid("auto", min_column_width=125, gap="small"):
+    with st.grid("auto", min_column_width=_COLUMN, gap="small"):
         for number, image in enumerate(images, start=1):
             provider = names.get(image["provider"], image["provider"])
             with st.container(gap="xxsmall"):
@@ -81,7 +83,7 @@ def gallery(images: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> No
 
     Images with their `venue` and `city` lead there, and `image_badges` says what they may have besides.
     """
-    with st.grid("auto", min_column_width=125, gap="small"):
+    with st.grid("auto", min_column_width=_COLUMN, gap="small"):
         for number, image in enumerate(images, start=1):
             provider = names.get(image["provider"], image["provider"])
             with st.container(gap="xxsmall"):

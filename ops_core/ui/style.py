@@ -25,10 +25,10 @@ def apply() -> None:
         /* its file would hold one page only, and cells that a spreadsheet could run */
         .st-key-operations_table [data-testid="stElementToolbar"] {{ display: none; }}
         /* in a narrow column, what a badge or the name of a venue says is read to its end */
-        .stMarkdownBadge {{ white-space: normal; }}
+        [data-testid="stMain"] [data-testid="stMarkdownContainer"] .stMarkdownBadge {{ white-space: normal; }}
         [data-testid="stMain"] [data-testid="stPageLink-NavLink"] [data-testid="stMarkdownContainer"],
         [data-testid="stMain"] [data-testid="stPageLink-NavLink"] [data-testid="stMarkdownContainer"] p {{
-            white-space: normal; }}
+            white-space: normal; line-height: 1.4; }}
         .stMainBlockContainer {{ padding-left: {margin}; padding-right: {margin}; }}
         {buttons} {{ background: {fill}; border-color: {fill}; color: {theme.page}; }}
         {buttons.replace("disabled)", "disabled):hover")} {{ filter: brightness(0.92); color: {theme.page}; }}

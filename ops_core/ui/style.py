@@ -22,8 +22,10 @@ def apply() -> None:
         [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] :is(p, li, strong) {{
             color: {theme.shades["gray"].text}; opacity: 1; }}
         [data-testid="stCaptionContainer"] a {{ color: {theme.shades["blue"].text}; opacity: 1; }}
-        /* its file would hold one page only, and cells that a spreadsheet could run */
+        /* its file would hold one page only */
         .st-key-operations_table [data-testid="stElementToolbar"] {{ display: none; }}
+        /* cells that a spreadsheet could run would be in these files as they are */
+        [data-testid="stElementToolbar"] [aria-label^="Download as CSV"] {{ display: none; }}
         /* in a narrow column, what a badge or the name of a venue says is read to its end */
         [data-testid="stMain"] [data-testid="stMarkdownContainer"] .stMarkdownBadge {{ white-space: normal; }}
         [data-testid="stMain"] [data-testid="stPageLink-NavLink"] [data-testid="stMarkdownContainer"],

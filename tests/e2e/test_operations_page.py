@@ -66,6 +66,20 @@ def test_a_cold_deep_link_shows_the_jobs_and_photos_the_browser_really_decoded(c
         assert tab.hosts == {f"127.0.0.1:{console.port}"}
 
 
+def test_tables_offer_no_file_of_their_own_with_cells_that_a_spreadsheet_could_run(console, engine, browser):
+    with Tab(browser, height=1600) as tab:
+        tab.page.goto(console.url(f"/operations?job={job_with_photos(engine)}"))
+        tab.page.locator("summary", has_text="Timeline").click(timeout=30_000)
+        table = (
+            tab.page.get_by_test_id("stExpander").filter(has_text="Timeline").get_by_test_id("stDataFrame")
+        )
+        table.hover(timeout=30_000)
+        tools = table.get_by_test_id("stElementToolbar")
+        expect(tools.get_by_role("button", name=re.compile("^Search"))).to_be_visible()
+        expect(tools.locator("[aria-label^='Download']")).to_have_count(1)
+        expect(tools.locator("[aria-label^='Download']")).to_be_hidden()
+
+
 def test_the_time_of_the_data_is_in_the_viewers_zone(console, browser):
     with Tab(browser) as tab:
         tab.page.goto(console.url("/operations"))

@@ -154,6 +154,12 @@ def counts(connection: Connection, since: datetime) -> Counts:
     )
 
 
+def to_choose(connection: Connection) -> int:
+    """How many searches wait for a person to choose."""
+    some = select(VenueMatch.venue_id).where(VenueMatch.state == MatchState.REVIEW).limit(COUNT_LIMIT + 1)
+    return connection.scalar(select(func.count()).select_from(some.subquery())) or 0
+
+
 def cities(connection: Connection) -> dict[int, str]:
     """The name of each city by its id, by name."""
     rows = connection.execute(select(City.id, City.name, City.country).order_by(City.name, City.id))

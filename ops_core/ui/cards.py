@@ -9,7 +9,8 @@ import streamlit as st
 
 from ops_core.db.figures import PeriodFigures, Sums
 from ops_core.db.health import ALIVE_SECONDS, COUNT_LIMIT, OpenFailures
-from ops_core.ui import cached, retries_cached
+from ops_core.ui import badges, cached, geocoding_cached, retries_cached, retries_providers
+from ops_core.ui.fine_print import fine_print
 from ops_core.ui.frame import database
 
 #: Pixels of a card with a course: little enough that the table begins on the first screen.
@@ -152,7 +153,7 @@ def running_now() -> None:
 
 
 @st.fragment(run_every=f"{STRIP_SECONDS}s")
-def overview() -> None:
+def overview(zone: str) -> None:
     """What needs a person, and how the parts are; looks again by itself."""
     with database():
         now, failures = cached.underway(), cached.open_failures()
@@ -160,10 +161,31 @@ def overview() -> None:
         if not failures.need_a_person:
             st.success("No failed image waits for a person.", icon=":material/check_circle:")
         failure_cards(failures)
+        _searches_and_providers(zone)
         st.subheader("The system")
         if not now.alive("worker"):
             _nobody_works(now)
         system_cards(now)
+
+
+def _searches_and_providers(zone: str) -> None:
+    """Searches that wait for a choice, and providers that are not asked now; nothing if there is neither."""
+    searches, providers = geocoding_cached.to_choose(), retries_cached.providers_not_asked()
+    if not searches and not providers.providers:
+        return
+    st.subheader("Searches and providers")
+    if searches:
+        wait = "search waits" if searches == 1 else "searches wait"
+        st.page_link(
+            "pages/geocoding.py",
+            label=f"{amount(searches)} {wait} for somebody to choose the right place",
+            icon=":material/travel_explore:",
+        )
+    for provider in providers.providers:
+        with st.container(gap="xxsmall"):
+            badge = badges.provider_badge(provider.code, cached.provider_names())
+            st.markdown(" ".join([badge, *retries_providers.marks(provider)]))
+            fine_print(*retries_providers.waits(provider, providers.now, zone))
 
 
 def system_cards(now: cached.Underway) -> None:

@@ -43,6 +43,13 @@ def counts(since: datetime) -> Counts:
         return match_lists.counts(connection, since)
 
 
+@st.cache_data(ttl="5s", max_entries=1, show_spinner=False)
+def to_choose() -> int:
+    """Searches that wait for a person to choose."""
+    with get_engine().connect() as connection:
+        return match_lists.to_choose(connection)
+
+
 @st.cache_data(ttl="2s", max_entries=1, show_spinner=False)
 def underway() -> Underway:
     """Searches that wait and run."""

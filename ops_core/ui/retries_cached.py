@@ -15,6 +15,7 @@ import streamlit as st
 
 from ops_core.analytics import retry_frames
 from ops_core.db import operations, retry_lists
+from ops_core.db import providers as provider_rows
 from ops_core.db import providers_now as providers_db
 from ops_core.db.engine import get_engine
 from ops_core.db.providers_now import ProviderNow
@@ -112,6 +113,20 @@ def providers_now() -> ProvidersNow:
         now = operations.server_time(connection)
         found = providers_db.providers_now(connection, needed)
     return ProvidersNow(now=now, providers=[_without_short_silence(each, now) for each in found])
+
+
+@st.cache_data(ttl="2s", max_entries=1, show_spinner=False)
+def providers_not_asked() -> ProvidersNow:
+    """The active providers that are paused or whose breaker is not closed, whoever needs them."""
+    with get_engine().connect() as connection:
+        now = operations.server_time(connection)
+        found = providers_db.providers_now(connection, provider_rows.codes(connection))
+    return ProvidersNow(
+        now=now,
+        providers=[
+            each for each in found if each.active and (each.paused_until or not each.circuit.is_closed)
+        ],
+    )
 
 
 def _without_short_silence(provider: ProviderNow, now: datetime) -> ProviderNow:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+import streamlit as st
+from sqlalchemy import text
 
 from ops_core.domain.errors import ErrorType as E
 from ops_core.domain.images import ImageState
 from ops_core.domain.jobs import JobState
 from tests.support.app import open_app, texts
-from tests.support.factories import make_heartbeat, make_image, make_job
+from tests.support.factories import make_city, make_heartbeat, make_image, make_job, make_match, make_venue
 
 pytestmark = pytest.mark.postgres
 
@@ -41,3 +43,32 @@ def test_nothing_to_do_is_said_in_words(database):
     app = open_app()
     assert "No failed image waits for a person." in texts(app)
     assert "No worker is running" in texts(app)
+
+
+def test_searches_to_choose_from_and_providers_that_are_not_asked_are_told_of(database):
+    app = open_app()
+    assert "Searches and providers" not in texts(app)
+    with database.begin() as connection:
+        venue = make_venue(connection, city_id=make_city(connection).id)
+        make_match(connection, venue)
+        connection.execute(
+            text("""
+                UPDATE providers SET paused_until = now() + interval '1 hour', paused_reason = 'they move'
+                WHERE code = 'here'
+            """)
+        )
+        connection.execute(
+            text("""
+                INSERT INTO circuits (provider, state, failures, error_type, opened_at, retry_at)
+                VALUES ('mapbox', 'open', 10, 'auth_error', now(), now() + interval '1 minute')
+            """)
+        )
+    st.cache_data.clear()
+    app = open_app()
+    said = texts(app)
+    links = [link.proto.label for link in app.get("page_link")]
+    assert "1 search waits for somebody to choose the right place" in links
+    assert "HERE" in said
+    assert "they move" in said
+    assert "Breaker open" in said
+    assert "Foursquare" not in said

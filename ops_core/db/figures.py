@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute
 
-from ops_core.db.health import COUNT_LIMIT
+from ops_core.db.health import COUNT_LIMIT, bounded
 from ops_core.db.job_filter import conditions, of_sums
 from ops_core.db.schema import Job, JobRollup
 from ops_core.domain.buckets import Buckets, buckets, joined_hours, torn_hours
@@ -144,8 +144,7 @@ def total(connection: Connection, filters: Filters) -> Bounded:
         rolled = select(func.sum(JobRollup.jobs)).where(*sums, *in_whole_hours(JobRollup.hour, ends))
         rest = select(func.count(Job.id)).where(*conditions(filters), in_torn_hours(ends))
         return Bounded(sum(int(jobs or 0) for jobs in connection.scalars(union_all(rolled, rest))))
-    some = select(Job.id).where(*conditions(filters)).limit(COUNT_LIMIT + 1).subquery()
-    count = connection.scalar(select(func.count()).select_from(some)) or 0
+    count = connection.scalar(select(bounded(Job.id, *conditions(filters)))) or 0
     return Bounded(min(count, COUNT_LIMIT), more=count > COUNT_LIMIT)
 
 

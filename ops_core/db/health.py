@@ -50,8 +50,8 @@ class OpenFailures:
 def open_jobs(connection: Connection) -> OpenJobs:
     """The jobs that are not finished now."""
     question = select(
-        _bounded(Job.id, Job.state.in_((JobState.AVAILABLE, JobState.RETRYABLE))).label("waiting"),
-        _bounded(Job.id, Job.state == JobState.EXECUTING).label("running"),
+        bounded(Job.id, Job.state.in_((JobState.AVAILABLE, JobState.RETRYABLE))).label("waiting"),
+        bounded(Job.id, Job.state == JobState.EXECUTING).label("running"),
     )
     return OpenJobs(**connection.execute(question).mappings().one())
 
@@ -61,13 +61,13 @@ def open_failures(connection: Connection) -> OpenFailures:
 
     def failed(classification: Classification) -> ScalarSelect[int]:
         of_these = Image.error_type.in_(of_class(classification))
-        return _bounded(Image.id, Image.state == ImageState.FAILED, of_these)
+        return bounded(Image.id, Image.state == ImageState.FAILED, of_these)
 
     question = select(
         failed(Classification.TRANSIENT).label("transient"),
         failed(Classification.AMBIGUOUS).label("ambiguous"),
         failed(Classification.PERMANENT).label("permanent"),
-        _bounded(Image.id, Image.state == ImageState.PERMANENTLY_FAILED).label("given_up"),
+        bounded(Image.id, Image.state == ImageState.PERMANENTLY_FAILED).label("given_up"),
     )
     return OpenFailures(**connection.execute(question).mappings().one())
 
@@ -94,6 +94,7 @@ def ping(connection: Connection) -> None:
     connection.execute(select(literal(1)))
 
 
-def _bounded(column: Any, *conditions: ColumnElement[bool]) -> ScalarSelect[int]:
+def bounded(column: Any, *conditions: ColumnElement[bool]) -> ScalarSelect[int]:
+    """The number of rows that meet `conditions`; counting stops at `COUNT_LIMIT` + 1, which means "more"."""
     some = select(column).where(*conditions).limit(COUNT_LIMIT + 1).subquery()
     return select(func.count()).select_from(some).scalar_subquery()

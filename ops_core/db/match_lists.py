@@ -14,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    ScalarSelect,
     Select,
     func,
     literal,
@@ -21,7 +22,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from ops_core.db.health import COUNT_LIMIT
+from ops_core.db.health import bounded
 from ops_core.db.matches import Match, match_of
 from ops_core.db.schema import City, JobRollup, Venue, VenueMatch
 from ops_core.domain.jobs import JobKind
@@ -123,21 +124,12 @@ def one(connection: Connection, venue_id: int, provider: str) -> Listed | None:
 
 def newer(connection: Connection, than: datetime) -> int:
     """How many searches at providers were made since."""
-    some = select(VenueMatch.venue_id).where(VenueMatch.searched_at > than).limit(COUNT_LIMIT + 1)
-    return connection.scalar(select(func.count()).select_from(some.subquery())) or 0
+    return connection.scalar(select(bounded(VenueMatch.venue_id, VenueMatch.searched_at > than))) or 0
 
 
 def counts(connection: Connection, since: datetime) -> Counts:
     """How many matches are in each state, and what was searched since (by the hour)."""
-    states = {
-        state: select(func.count())
-        .select_from(
-            select(VenueMatch.venue_id).where(VenueMatch.state == state).limit(COUNT_LIMIT + 1).subquery()
-        )
-        .scalar_subquery()
-        .label(state.value)
-        for state in MatchState
-    }
+    states = {state: _in_state(state).label(state.value) for state in MatchState}
     row = connection.execute(select(*states.values())).mappings().one()
     jobs, cost = connection.execute(
         select(
@@ -156,8 +148,11 @@ def counts(connection: Connection, since: datetime) -> Counts:
 
 def to_choose(connection: Connection) -> int:
     """How many searches wait for a person to choose."""
-    some = select(VenueMatch.venue_id).where(VenueMatch.state == MatchState.REVIEW).limit(COUNT_LIMIT + 1)
-    return connection.scalar(select(func.count()).select_from(some.subquery())) or 0
+    return connection.scalar(select(_in_state(MatchState.REVIEW))) or 0
+
+
+def _in_state(state: MatchState) -> ScalarSelect[int]:
+    return bounded(VenueMatch.venue_id, VenueMatch.state == state)
 
 
 def cities(connection: Connection) -> dict[int, str]:

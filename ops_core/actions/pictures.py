@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from sqlalchemy import Engine
 
 from ops_core.actions.outcomes import Refused
-from ops_core.actions.steps import require
-from ops_core.db import audit, unseen
+from ops_core.actions.steps import require, run_here
+from ops_core.db import unseen
 from ops_core.domain.access import Actor, Role
 from ops_core.domain.late_looks import LookReport
 from ops_core.settings import get_settings
@@ -45,16 +43,11 @@ def look_at_pictures(
 
     waiting = pictures_to_look_at(engine)
     where = ", ".join(f"{count:,} pictures in {store}" for store, count in waiting.items())
-    _audit(engine, actor, scope, f"begun: {where or 'nothing to look at'}")
-    try:
-        report = asyncio.run(work.look_at_stored(engine, get_settings(), limit=limit, on_image=on_image))
-    except KeyboardInterrupt:
-        _audit(engine, actor, scope, "interrupted; run it again to go on")
-        raise
-    _audit(engine, actor, scope, report.in_words())
-    return report
-
-
-def _audit(engine: Engine, actor: Actor, scope: Mapping[str, Any], outcome: str) -> None:
-    with engine.begin() as connection:
-        audit.write(connection, actor=actor.name, action=_ACTION, scope=scope, outcome=outcome)
+    return run_here(
+        engine,
+        actor,
+        _ACTION,
+        scope,
+        where or "nothing to look at",
+        lambda: work.look_at_stored(engine, get_settings(), limit=limit, on_image=on_image),
+    )

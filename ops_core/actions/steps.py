@@ -1,10 +1,11 @@
-"""The steps that actions share: may the actor do it, and telling the workers."""
+"""The steps that actions share: may the actor do it, doing it here on record, and telling the workers."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Engine
 
@@ -14,6 +15,15 @@ from ops_core.domain.access import Actor, Role
 from ops_core.domain.jobs import JobKind
 from ops_core.settings import NotRunning
 from ops_core.work.dispatch import NotSent
+
+
+class InWords(Protocol):
+    """What came of a run, for the audit."""
+
+    def in_words(self) -> str: ...
+
+
+Report = TypeVar("Report", bound=InWords)
 
 
 def require(engine: Engine, actor: Actor, role: Role, action: str, scope: Mapping[str, Any]) -> None:
@@ -26,6 +36,30 @@ def require(engine: Engine, actor: Actor, role: Role, action: str, scope: Mappin
     raise NotAllowed(
         f"This takes the role {role.word}, and yours is {actor.role.word}. Ask an admin for the role."
     )
+
+
+def run_here(
+    engine: Engine,
+    actor: Actor,
+    action: str,
+    scope: Mapping[str, Any],
+    begun: str,
+    work: Callable[[], Coroutine[Any, Any, Report]],
+) -> Report:
+    """Do `work` in this process and keep a record of its begin (`begun` says with what) and of its end."""
+
+    def record(outcome: str) -> None:
+        with engine.begin() as connection:
+            audit.write(connection, actor=actor.name, action=action, scope=scope, outcome=outcome)
+
+    record(f"begun: {begun}")
+    try:
+        report = asyncio.run(work())
+    except KeyboardInterrupt:
+        record("interrupted; run it again to go on")
+        raise
+    record(report.in_words())
+    return report
 
 
 def tell(engine: Engine, kind: JobKind, job_ids: Sequence[int]) -> None:

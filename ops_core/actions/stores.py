@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from sqlalchemy import Engine
 
 from ops_core.actions.outcomes import Refused
-from ops_core.actions.steps import require
-from ops_core.db import audit
+from ops_core.actions.steps import require, run_here
 from ops_core.domain.access import Actor, Role
 from ops_core.domain.store_moves import MovePlan, MoveReport, kept_in_words
 from ops_core.settings import get_settings
 from ops_core.work.move_plan import planned
+
+_ACTION = "move_store"
 
 
 def preview_move(
@@ -41,7 +40,7 @@ def move_store(
     Raises `Refused`, and `NotSetUp` if one of the stores cannot be used.
     """
     scope = {"to": target, "from": source, "limit": limit, "delete_source": delete_source}
-    require(engine, actor, Role.ADMIN, "move_store", scope)
+    require(engine, actor, Role.ADMIN, _ACTION, scope)
     if source == target:
         raise Refused("A move needs two stores: choose another one to move from, or leave it out.")
     if limit is not None and limit < 1:
@@ -50,29 +49,22 @@ def move_store(
     from ops_core.work import move_store as work
 
     plan = preview_move(engine, target, source=source, delete_source=delete_source)
-    _audit(engine, actor, scope, f"begun: {_in_words(plan)}")
-    try:
-        report = asyncio.run(
-            work.move(
-                engine,
-                get_settings(),
-                target,
-                source=source,
-                limit=limit,
-                delete_source=delete_source,
-                on_image=on_image,
-            )
-        )
-    except KeyboardInterrupt:
-        _audit(engine, actor, scope, "interrupted; run it again to go on")
-        raise
-    _audit(engine, actor, scope, report.in_words())
-    return report
-
-
-def _audit(engine: Engine, actor: Actor, scope: Mapping[str, Any], outcome: str) -> None:
-    with engine.begin() as connection:
-        audit.write(connection, actor=actor.name, action="move_store", scope=scope, outcome=outcome)
+    return run_here(
+        engine,
+        actor,
+        _ACTION,
+        scope,
+        _in_words(plan),
+        lambda: work.move(
+            engine,
+            get_settings(),
+            target,
+            source=source,
+            limit=limit,
+            delete_source=delete_source,
+            on_image=on_image,
+        ),
+    )
 
 
 def _in_words(plan: MovePlan) -> str:

@@ -20,9 +20,10 @@ from ops_core.domain.failures import Failed
 from ops_core.domain.late_looks import LookReport
 from ops_core.settings import Settings
 from ops_core.storage.keys import is_key
-from ops_core.storage.registry import NotSetUp, open_named
-from ops_core.storage.store import Missing, Store
-from ops_core.work.verify import OF_THE_PICTURE, verify_image
+from ops_core.storage.registry import NotSetUp
+from ops_core.storage.store import Store
+from ops_core.work.stored_runs import Left, nobody_looks, opened, why_stop
+from ops_core.work.verify import verify_image
 
 #: Images of one chunk, which is recorded in one transaction.
 CHUNK = 100
@@ -34,25 +35,12 @@ AT_ONCE = 8
 DECODED_AT_ONCE = min(4, os.cpu_count() or 1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Left:
-    """Why a picture cannot be looked at."""
-
-    file: StoredFile
-    reason: str
-    fault_of_store: bool = False  #: And not of this picture: others would fare no better.
-
-
-def _nobody_looks() -> None:
-    return
-
-
 async def look_at_stored(
     engine: Engine,
     settings: Settings,
     *,
     limit: int | None = None,
-    on_image: Callable[[], None] = _nobody_looks,
+    on_image: Callable[[], None] = nobody_looks,
 ) -> LookReport:
     """Look at up to `limit` stored pictures that nobody has looked at yet, in whichever store they are.
 
@@ -66,14 +54,10 @@ async def look_at_stored(
     report = LookReport(waiting=total if limit is None else min(limit, total))
     for name in waiting:
         try:
-            store = open_named(settings, name)
+            async with opened(settings, name) as store:
+                await _Run(engine, settings, store, report, on_image).all_files(limit)
         except NotSetUp as error:
             report.stopped[name] = str(error)
-            continue
-        try:
-            await _Run(engine, settings, store, report, on_image).all_files(limit)
-        finally:
-            await store.close()
     return report
 
 
@@ -102,12 +86,12 @@ class _Run:
 
     async def _chunk(self, files: list[StoredFile]) -> None:
         ends = await asyncio.gather(*(self._one(file) for file in files))
-        left = [end for end in ends if isinstance(end, _Left)]
+        left = [end for end in ends if isinstance(end, Left)]
         self._record([end for end in ends if isinstance(end, Look)], left)
-        if len(left) == len(files) and all(end.fault_of_store for end in left):
-            self.report.stopped[self.store.name] = left[0].reason
+        if reason := why_stop(files, left):
+            self.report.stopped[self.store.name] = reason
 
-    def _record(self, looks: list[Look], left: list[_Left]) -> None:
+    def _record(self, looks: list[Look], left: list[Left]) -> None:
         """Keep what was seen, and note what became of each."""
         report = self.report
         with self.engine.begin() as connection:
@@ -126,24 +110,22 @@ class _Run:
         report.changed += sorted(waiting)
         report.needless += len(missed - waiting)
 
-    async def _one(self, file: StoredFile) -> Look | _Left:
+    async def _one(self, file: StoredFile) -> Look | Left:
         async with self.reading:
             end = await self._looked_at(file)
         if isinstance(end, Look):
             self.on_image()
         return end
 
-    async def _looked_at(self, file: StoredFile) -> Look | _Left:
+    async def _looked_at(self, file: StoredFile) -> Look | Left:
         if not is_key(file.key):
-            return _Left(file, f"Its key in the {file.store} store is none of ours.")
+            return Left.foreign(file)
         try:
             data = await self.store.get(file.key)
             async with self.decoding:
                 picture = await asyncio.to_thread(verify_image, data, self.settings)
-        except Missing as error:
-            return _Left(file, error.failure.detail)
         except Failed as error:
-            return _Left(file, error.failure.detail, error.failure.error_type not in OF_THE_PICTURE)
+            return Left.failed(file, error)
         if file.content_hash and picture.content_hash != file.content_hash:
-            return _Left(file, "The stored file is damaged: it is not what was stored.")
+            return Left.damaged(file)
         return Look(file=file, perceptual_hash=picture.perceptual_hash, flags=picture.flags)

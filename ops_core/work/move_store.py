@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
@@ -23,10 +23,10 @@ from ops_core.domain.failures import Failed, failed
 from ops_core.domain.store_moves import MoveReport
 from ops_core.settings import Settings
 from ops_core.storage.keys import is_key
-from ops_core.storage.registry import open_named
 from ops_core.storage.store import Missing, Placed, Store, thumbnail_key
 from ops_core.work.move_plan import planned, staying
-from ops_core.work.verify import OF_THE_PICTURE, ends_whole, verify_image
+from ops_core.work.stored_runs import Left, nobody_looks, opened, why_stop
+from ops_core.work.verify import ends_whole, verify_image
 
 #: Images of one chunk, which is recorded in one transaction.
 CHUNK = 100
@@ -43,19 +43,6 @@ class _Copied:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Left:
-    """Why a picture stays where it is."""
-
-    file: StoredFile
-    reason: str
-    fault_of_store: bool = False  #: And not of this picture: others would fare no better.
-
-
-def _nobody_looks() -> None:
-    return
-
-
 async def move(
     engine: Engine,
     settings: Settings,
@@ -64,7 +51,7 @@ async def move(
     source: str | None = None,
     limit: int | None = None,
     delete_source: bool = False,
-    on_image: Callable[[], None] = _nobody_looks,
+    on_image: Callable[[], None] = nobody_looks,
 ) -> MoveReport:
     """Move up to `limit` pictures to the store `target`, from `source` or from wherever they are.
 
@@ -74,23 +61,14 @@ async def move(
     """
     plan = planned(engine, settings, target, source=source, delete_source=delete_source)
     report = MoveReport(target, waiting=plan.total if limit is None else min(limit, plan.total))
-    async with AsyncExitStack() as opened:
-        there = await opened.enter_async_context(_open(settings, target))
-        sources = [await opened.enter_async_context(_open(settings, name)) for name in plan.images]
+    async with AsyncExitStack() as stores:
+        there = await stores.enter_async_context(opened(settings, target))
+        sources = [await stores.enter_async_context(opened(settings, name)) for name in plan.images]
         for here in sources:
             await _Run(engine, settings, here, there, delete_source, report, on_image).all_files(limit)
     # a policy may have changed on the way
     report.kept = planned(engine, settings, target, source=source, delete_source=delete_source).kept
     return report
-
-
-@asynccontextmanager
-async def _open(settings: Settings, name: str) -> AsyncIterator[Store]:
-    store = open_named(settings, name)
-    try:
-        yield store
-    finally:
-        await store.close()
 
 
 @dataclass(slots=True)
@@ -123,14 +101,14 @@ class _Run:
     async def _chunk(self, files: list[StoredFile]) -> None:
         ends = await asyncio.gather(*(self._one(file) for file in files))
         copied = [end for end in ends if isinstance(end, _Copied)]
-        left = [end for end in ends if isinstance(end, _Left)]
+        left = [end for end in ends if isinstance(end, Left)]
         moved = self._record(copied, left)
         if self.delete_source and moved:
             await self._delete([end.place.file for end in copied if end.place.file.image_id in moved])
-        if left and not copied and all(end.fault_of_store for end in left):
-            self.report.stopped = left[0].reason
+        if reason := why_stop(files, left):
+            self.report.stopped = reason
 
-    def _record(self, copied: list[_Copied], left: list[_Left]) -> set[int]:
+    def _record(self, copied: list[_Copied], left: list[Left]) -> set[int]:
         """Point images at their copies, and note what became of each; ids of those that were moved."""
         report = self.report
         with self.engine.begin() as connection:
@@ -149,25 +127,23 @@ class _Run:
                 report.changed.append(one.file.image_id)
         return moved
 
-    async def _one(self, file: StoredFile) -> _Copied | _Left:
+    async def _one(self, file: StoredFile) -> _Copied | Left:
         async with self.slots:
             end = await self._copied(file)
         self.on_image()
         return end
 
-    async def _copied(self, file: StoredFile) -> _Copied | _Left:
+    async def _copied(self, file: StoredFile) -> _Copied | Left:
         if not is_key(file.key):
-            return _Left(file, f"Its key in the {file.store} store is none of ours.")
+            return Left.foreign(file)
         try:
             data = await self.source.get(file.key)
             if file.content_hash and await asyncio.to_thread(_digest, data) != file.content_hash:
-                return _Left(file, "The stored file is damaged: it is not what was stored.")
+                return Left.damaged(file)
             small = None if self.target.makes_thumbnails else await self._thumbnail(file, data)
             return _Copied(await self._put(file, data, small), len(data))
-        except Missing as error:
-            return _Left(file, error.failure.detail)
         except Failed as error:
-            return _Left(file, error.failure.detail, error.failure.error_type not in OF_THE_PICTURE)
+            return Left.failed(file, error)
 
     async def _thumbnail(self, file: StoredFile, data: bytes) -> bytes:
         """The thumbnail that is stored with the picture, else one made of it. Raises `Failed`."""

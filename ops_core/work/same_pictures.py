@@ -5,7 +5,6 @@ The dispatcher calls this every round. Only groups are made: an image stays what
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -14,6 +13,7 @@ from sqlalchemy import Engine
 from ops_core.db import pictures
 from ops_core.db.pictures import Known, Ungrouped
 from ops_core.domain.pictures import SHARED_BANDS, bands, distance, is_same
+from ops_core.work.in_batches import in_batches
 
 #: Images that are compared in one transaction.
 BATCH = 100
@@ -23,12 +23,7 @@ ROUND_SECONDS = 0.3
 
 def group(engine: Engine) -> int:
     """Compare images that are new in the store and give each its picture; how many were given one."""
-    began, grouped = time.monotonic(), 0
-    while True:
-        batch = _batch(engine)
-        grouped += batch
-        if batch < BATCH or time.monotonic() - began > ROUND_SECONDS:
-            return grouped
+    return in_batches(lambda: _batch(engine), size=BATCH, seconds=ROUND_SECONDS)
 
 
 def _batch(engine: Engine) -> int:

@@ -6,13 +6,13 @@ The dispatcher calls this every round. What is decided stays, and so do ids, sco
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import replace
 
 from sqlalchemy import Engine
 
 from ops_core.db import providers, search_details
 from ops_core.domain.providers import facts_of
+from ops_core.work.in_batches import in_batches
 
 log = logging.getLogger(__name__)
 
@@ -24,12 +24,7 @@ ROUND_SECONDS = 0.3
 
 def drop_overdue(engine: Engine) -> int:
     """Drop the details of searches that are too old for them; how many searches that were."""
-    began, dropped = time.monotonic(), 0
-    while True:
-        batch = _batch(engine)
-        dropped += batch
-        if batch < BATCH or time.monotonic() - began > ROUND_SECONDS:
-            break
+    dropped = in_batches(lambda: _batch(engine), size=BATCH, seconds=ROUND_SECONDS)
     if dropped:
         log.info("dropped the details of %d searches: their time is over", dropped)
     return dropped

@@ -30,6 +30,11 @@ class Overview:
     request: Mapping[str, Any] | None  #: The retry request it works for.
 
 
+def referenced(job: Mapping[str, Any]) -> int:
+    """Photos the job chose that are shown from their provider."""
+    return int((job["numbers"] or {}).get("images_referenced", 0))
+
+
 @st.cache_data(ttl="5s", max_entries=128, show_spinner=False)
 def overview(job_id: int) -> Overview | None:
     """The job of that id; None if there is none."""
@@ -37,14 +42,14 @@ def overview(job_id: int) -> Overview | None:
         row = job_detail.job(connection, job_id)
         if row is None:
             return None
+        job = dict(row)
         counts = job_frames.fates(connection, job_id)
         request = related_jobs.retry_request(connection, row["request_id"]) if row["request_id"] else None
-        has_references = (row["numbers"] or {}).get("images_referenced")
-        referenced = db_references.by_provider(connection, job_id) if has_references else None
+        shown = db_references.by_provider(connection, job_id) if referenced(job) else None
         return Overview(
-            job=dict(row),
+            job=job,
             counts=counts,
-            providers=job_frames.provider_results(connection, job_id, counts, referenced),
+            providers=job_frames.provider_results(connection, job_id, counts, shown),
             started=related_jobs.started_jobs(connection, job_id) if row["kind"] in STARTERS else {},
             request=dict(request) if request else None,
         )

@@ -145,7 +145,7 @@ def _sections(
             if box.open:
                 with box:
                     gallery.job_photos(job_id, fate.stored, names)
-        if referenced := job_metrics.referenced(seen.job):
+        if referenced := cached_detail.referenced(seen.job):
             label = f"Shown from their provider ({referenced:,})"
             box = _section(job_id, "references", label, "link")
             if box.open:

@@ -11,7 +11,7 @@ from ops_core.analytics.job_frames import Fate
 from ops_core.db.job_detail import TRIES_SEEN
 from ops_core.domain.jobs import JobKind
 from ops_core.ui import badges
-from ops_core.ui.cached_detail import Overview
+from ops_core.ui.cached_detail import Overview, referenced
 from ops_core.ui.fine_print import fine_print
 from ops_core.ui.markdown import plain
 from ops_core.ui.words_of_time import duration
@@ -61,11 +61,6 @@ def _results(job: Mapping[str, Any], fate: Fate) -> str:
     if job["images_left"]:
         parts.append(f"{job['images_left']:,} failed before")
     return ", ".join(parts)
-
-
-def referenced(job: Mapping[str, Any]) -> int:
-    """Photos the job chose that are shown from their provider."""
-    return int((job["numbers"] or {}).get("images_referenced", 0))
 
 
 def _uploaded(job: Mapping[str, Any], fate: Fate) -> int:

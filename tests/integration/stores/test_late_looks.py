@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -32,14 +29,13 @@ from ops_core.work import same_pictures
 from ops_core.work.verify import verify_image
 from tests.integration.stores.test_move import stored, write
 from tests.support.cards import card, plain
-from tests.support.ctrl_c import hears_ctrl_c
+from tests.support.ctrl_c import started
 from tests.support.photos import encoded, jpeg, photo
 from tests.support.s3_server import S3Server
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.usefixtures("all_stores")]
 
-ROOT = Path(__file__).parents[3]
 F = PictureFlag
 
 
@@ -356,15 +352,7 @@ def test_a_run_that_is_ended_half_way_loses_nothing_and_goes_on(
 ) -> None:
     images = stored(database, 180)
     log = tmp_path / "look.log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ops_core.cli", "pictures", "look"],
-            cwd=ROOT,
-            env=os.environ.copy(),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            preexec_fn=hears_ctrl_c,
-        )
+    process = started("pictures", "look", log=log)
     try:
         # the first chunk is recorded, the next is under way
         wait_until(lambda: seen(database) or process.poll() is not None, every=0.005)

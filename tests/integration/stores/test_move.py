@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,7 +28,7 @@ from ops_core.storage.registry import NotSetUp, open_named
 from ops_core.storage.store import Store
 from ops_core.storage.thumbnails import make_thumbnail
 from ops_core.work import move_store as work
-from tests.support.ctrl_c import hears_ctrl_c
+from tests.support.ctrl_c import started
 from tests.support.factories import make_image, make_venue
 from tests.support.imagekit_server import ImageKitServer
 from tests.support.photos import jpeg
@@ -41,7 +38,6 @@ from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.usefixtures("all_stores")]
 
-ROOT = Path(__file__).parents[3]
 GOOGLE, COMMONS = "google_places", "wikimedia_commons"
 
 
@@ -486,15 +482,7 @@ def test_a_move_that_is_ended_half_way_loses_nothing_and_goes_on(
         return sum(row.store == "s3" for row in rows(database).values())
 
     log = tmp_path / "move.log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ops_core.cli", "store", "move", "--to", "s3", "--yes"],
-            cwd=ROOT,
-            env=os.environ.copy(),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            preexec_fn=hears_ctrl_c,
-        )
+    process = started("store", "move", "--to", "s3", "--yes", log=log)
     try:
         # the first chunk is recorded, the second is under way
         wait_until(lambda: in_s3() or process.poll() is not None, every=0.005)
